@@ -1,0 +1,48 @@
+"""Decoded requests as columns, and the rows that could not be decoded with the reason."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from schemas.reasons import Reason
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rejection:
+    """One input row that was refused: its index in the batch, why, and the detail in words."""
+
+    row: int
+    reason: Reason
+    detail: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RequestColumns:
+    """Requests of one model as columns of equal length n.
+
+    `rows`: ascending indices into the batch that was decoded, shape (n,). `request_ids` and
+    `entity_ids`: string arrays without nulls. `event_times`: ms since the epoch, shape (n,).
+    `features`: one column per feature of the model's request schema (float64, int64, bool or
+    string; null where missing).
+    """
+
+    rows: npt.NDArray[np.int64]
+    request_ids: pa.StringArray
+    entity_ids: pa.StringArray
+    event_times: npt.NDArray[np.int64]
+    features: pa.RecordBatch
+
+
+class RequestDecoder(Protocol):
+    """Turns framed request bytes into columns; a bad row is rejected alone."""
+
+    def decode(self, values: Sequence[bytes | None]) -> tuple[RequestColumns, list[Rejection]]:
+        """Decode a batch; `rows` and the rejections together name every row exactly once.
+
+        Raises `SchemaRegistryUnavailableError` when a writer's schema can't be asked for now.
+        """
+        ...

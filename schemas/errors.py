@@ -1,0 +1,43 @@
+"""What can go wrong with schemas.
+
+SchemaError
+├── SchemaNotFoundError            the registry is reachable and has no such schema
+├── SchemaIncompatibleError        a new schema would break readers of the old one
+├── SchemaRegistryUnavailableError the registry can't be asked now; ask again later
+├── SignatureError                 a signature contradicts itself or another one
+└── EventDecodeError               bytes on one of penstock's own topics are not the event
+"""
+
+
+class SchemaError(Exception):
+    """Anything wrong with a schema, a signature or an encoded event."""
+
+
+class SchemaNotFoundError(SchemaError):
+    """The registry answered, and it has no such schema."""
+
+    def __init__(self, schema: int | str) -> None:
+        super().__init__(f"no schema {schema!r} in the schema registry")
+        self.schema = schema
+
+
+class SchemaIncompatibleError(SchemaError):
+    """A schema was refused because readers of the subject could not live with it."""
+
+    def __init__(self, subject: str, field: str, reason: str) -> None:
+        super().__init__(f"schema for {subject!r} refused: field {field!r} {reason}")
+        self.subject = subject
+        self.field = field
+        self.reason = reason
+
+
+class SchemaRegistryUnavailableError(SchemaError):
+    """The registry did not give a definite answer; the call may be repeated."""
+
+
+class SignatureError(SchemaError):
+    """A signature contradicts itself, its data or the signature before it."""
+
+
+class EventDecodeError(SchemaError):
+    """Bytes on one of penstock's own topics do not decode to the event expected there."""

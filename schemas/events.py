@@ -1,0 +1,231 @@
+"""The events on penstock's own topics, one frozen dataclass each.
+
+Every class here has a schema of the same fields in `schemas/avro/`. Times are milliseconds
+since the epoch, UTC. Requests and predictions are generated per model (`request_schema.py`).
+"""
+
+from dataclasses import dataclass, field
+from typing import ClassVar
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Label:
+    """What turned out to be true for one request; `label` None takes an earlier label back."""
+
+    avro_name: ClassVar[str] = "label"
+
+    model: str
+    request_id: str
+    entity_id: str
+    label: str | float | None
+    event_time: int
+    revision: int = 0
+    weight: float | None = None
+    value: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BucketRange:
+    """Routing buckets from `start` up to, not including, `end`; 0 <= start < end <= 10,000."""
+
+    start: int
+    end: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServedVersion:
+    """One version that serves, the arm it is, its bundle's hash and the buckets it owns."""
+
+    version: str
+    bundle: str
+    arm: str
+    buckets: tuple[BucketRange, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AcceptedLoss:
+    """An operator's word that records before `offset_next` were lost and the lane may go on."""
+
+    topic: str
+    partition: int
+    offset_next: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeploymentState:
+    """What serves whom for one model: the one truth that scorers follow."""
+
+    avro_name: ClassVar[str] = "deployment_state"
+
+    model: str
+    generation: int
+    salt: int
+    versions: tuple[ServedVersion, ...]
+    previous_version: str | None
+    request_schema_id: int
+    prediction_schema_id: int
+    accepted_losses: tuple[AcceptedLoss, ...]
+    command_id: str
+    decided_at: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Command:
+    """What a person or automation asks of the rollout controller; repeated ids act once."""
+
+    avro_name: ClassVar[str] = "command"
+
+    command_id: str
+    model: str
+    action: str
+    arguments: dict[str, str]
+    issued_by: str
+    issued_at: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JournalEntry:
+    """One decision: the input, the time, the state before and after, and what was done.
+
+    `input`, `state_before`, `state_after` and `actions` are JSON with sorted keys.
+    """
+
+    avro_name: ClassVar[str] = "journal_entry"
+
+    model: str
+    sequence: int
+    command_id: str
+    input: str
+    now: int
+    state_before: str | None
+    state_after: str | None
+    actions: tuple[str, ...]
+    outcome: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelEvent:
+    """Something that happened to a model: Activated, RolledBack, RetrainRequested, Trained ..."""
+
+    avro_name: ClassVar[str] = "model_event"
+
+    event_id: str
+    model: str
+    kind: str
+    version: str | None
+    previous_version: str | None
+    reason: str
+    caused_by: str
+    occurred_at: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Signal:
+    """An alarm about a model or its data, with its evidence as JSON."""
+
+    avro_name: ClassVar[str] = "signal"
+
+    signal_id: str
+    model: str
+    kind: str
+    message: str
+    evidence: str
+    raised_at: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Header:
+    """One Kafka header as it came."""
+
+    name: str
+    value: bytes | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeadLetter:
+    """A record that could not be processed, with its bytes, its reason and where it came from.
+
+    `value` is cut at a bound (`value_truncated`); `value_bytes` and `value_sha256` are of the
+    whole, which is found again at (topic, partition, offset) of cluster `cluster_id`.
+    """
+
+    avro_name: ClassVar[str] = "dead_letter"
+
+    model: str
+    reason: str
+    stage: str
+    detail: str
+    cluster_id: str
+    topic: str
+    partition: int
+    offset: int
+    append_time: int
+    key: bytes | None
+    value: bytes | None
+    value_bytes: int
+    value_sha256: str
+    value_truncated: bool
+    headers: tuple[Header, ...]
+    service: str
+    failed_at: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Receipt:
+    """What one transaction did with one partition's offsets in [offset_from, offset_to).
+
+    `records` counts what was read there, `scored` plus the sum of `dead_lettered`; offsets
+    may outnumber records, since transaction markers take offsets too. `lost` counts offsets
+    that were deleted before they were read and whose loss an operator accepted.
+    """
+
+    avro_name: ClassVar[str] = "receipt"
+
+    cluster_id: str
+    lane: str
+    guarantee: str
+    model: str
+    topic: str
+    partition: int
+    offset_from: int
+    offset_to: int
+    records: int
+    scored: int
+    dead_lettered: dict[str, int]
+    lost: int = 0
+    offset_pending_oldest: int | None = None
+    committed_at: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LogEntry:
+    """One line of a process's log."""
+
+    avro_name: ClassVar[str] = "log_entry"
+
+    service: str
+    level: str
+    event: str
+    logged_at: int
+    model: str | None = None
+    version: str | None = None
+    request_id: str | None = None
+    topic: str | None = None
+    partition: int | None = None
+    offset: int | None = None
+    fields: dict[str, str] = field(default_factory=dict)
+
+
+Event = Label | DeploymentState | Command | JournalEntry | ModelEvent | Signal | DeadLetter | Receipt | LogEntry
+EVENT_TYPES: tuple[type[Event], ...] = (
+    Label,
+    DeploymentState,
+    Command,
+    JournalEntry,
+    ModelEvent,
+    Signal,
+    DeadLetter,
+    Receipt,
+    LogEntry,
+)

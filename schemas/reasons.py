@@ -1,0 +1,68 @@
+"""Why a record was dead-lettered, and at which stage: closed sets, part of the public contract."""
+
+from enum import StrEnum
+
+
+class Stage(StrEnum):
+    """Where in the data plane a record was found to be at fault."""
+
+    DECODE = "decode"
+    VALIDATE = "validate"
+    SCORE = "score"
+    ENCODE = "encode"
+    JOIN = "join"
+    STORE = "store"
+
+
+class Reason(StrEnum):
+    """Why one record could not be processed; each has its remedy in `REMEDIES`."""
+
+    TOMBSTONE = "tombstone"
+    EMPTY_VALUE = "empty_value"
+    OVERSIZE = "oversize"
+    BAD_MAGIC_BYTE = "bad_magic_byte"
+    UNKNOWN_SCHEMA_ID = "unknown_schema_id"
+    INCOMPATIBLE_SCHEMA = "incompatible_schema"
+    TRUNCATED = "truncated"
+    TRAILING_BYTES = "trailing_bytes"
+    MALFORMED = "malformed"
+    MISSING_FEATURE = "missing_feature"
+    WRONG_TYPE = "wrong_type"
+    MISSING_ID = "missing_id"
+    NO_KEY = "no_key"
+    KEY_MISMATCH = "key_mismatch"
+    EVENT_TIME_OUT_OF_BOUNDS = "event_time_out_of_bounds"
+    MISSING_VALUE = "missing_value"
+    NOT_FINITE = "not_finite"
+    UNKNOWN_CATEGORY = "unknown_category"
+    ESTIMATOR_ERROR = "estimator_error"
+    SCORE_NOT_FINITE = "score_not_finite"
+    WRONG_PARTITION = "wrong_partition"
+    REJECTED_BY_STORE = "rejected_by_store"
+
+
+REMEDIES: dict[Reason, str] = {
+    Reason.TOMBSTONE: "send a value: requests can't be deleted by key",
+    Reason.EMPTY_VALUE: "send an Avro value with the Confluent framing",
+    Reason.OVERSIZE: "send a smaller value, or raise scoring.value_bytes_max",
+    Reason.BAD_MAGIC_BYTE: "start the value with byte 0 and the four-byte schema id",
+    Reason.UNKNOWN_SCHEMA_ID: "register the writer's schema first and frame with its id",
+    Reason.INCOMPATIBLE_SCHEMA: "write with a schema that the model's request schema can read",
+    Reason.TRUNCATED: "send the whole record: the value ends before its schema does",
+    Reason.TRAILING_BYTES: "send one record per value: bytes are left after its end",
+    Reason.MALFORMED: "encode with the schema named by the id in the frame",
+    Reason.MISSING_FEATURE: "add the feature to the writer's schema",
+    Reason.WRONG_TYPE: "give the feature the type that the request schema states",
+    Reason.MISSING_ID: "fill request_id and entity_id: they can't be empty",
+    Reason.NO_KEY: "set the message key to the entity_id",
+    Reason.KEY_MISMATCH: "set the message key to the same entity_id as the value carries",
+    Reason.EVENT_TIME_OUT_OF_BOUNDS: "fix the producer's clock, or widen scoring.event_time_past_max_s "
+    "and scoring.event_time_ahead_max_s (off for replays)",
+    Reason.MISSING_VALUE: "fill the feature: the version was trained without missing values",
+    Reason.NOT_FINITE: "send a finite number: the signature forbids NaN or infinity here",
+    Reason.UNKNOWN_CATEGORY: "send a category that the version knows, or retrain it to ignore unknown ones",
+    Reason.ESTIMATOR_ERROR: "read the detail: the estimator raised on this row alone",
+    Reason.SCORE_NOT_FINITE: "read the features: the estimator answered with NaN or infinity",
+    Reason.WRONG_PARTITION: "partition by murmur2 of the key (librdkafka: partitioner=murmur2_random)",
+    Reason.REJECTED_BY_STORE: "read the detail: these are the store's own words",
+}
