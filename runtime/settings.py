@@ -1,0 +1,170 @@
+"""Settings, parsed once at the edge into frozen objects and passed down.
+
+Read from `penstock.toml` (`--config`), then overridden by environment variables named
+`PENSTOCK_<SECTION>__<NAME>`. Unknown keys are refused.
+"""
+
+import tomllib
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic_settings import BaseSettings, InitSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
+
+Guarantee = Literal["exactly_once", "at_least_once"]
+Seconds = Annotated[float, Field(gt=0)]
+
+
+class Section(BaseModel):
+    """A group of settings: frozen, unknown keys refused."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class KafkaSettings(Section):
+    """Where the brokers are. Without `bootstrap_servers` the embedded broker is started."""
+
+    bootstrap_servers: str = Field("", description="host:port, comma-separated; empty: the embedded broker")
+    cluster_id: str = Field("", description="set by `penstock up` for the embedded broker; empty: ask the cluster")
+    transaction_timeout_ms: int = Field(10_000, ge=1_000, description="a dead lane's open transaction is aborted then")
+    session_timeout_ms: int = Field(6_000, ge=1_000, description="a silent group member's partitions move after this")
+    request_timeout_s: Seconds = Field(10.0, description="for metadata, offsets and other single calls")
+
+    @property
+    def embedded(self) -> bool:
+        return not self.bootstrap_servers
+
+
+class TopicSettings(Section):
+    """How penstock's topics are named and made."""
+
+    prefix: str = Field("", pattern=r"^[a-zA-Z0-9._-]*$", description="put before every topic's name")
+    partitions: int = Field(8, ge=1, le=1_000, description="of each per-model topic; can't be changed later")
+    replication_factor: int = Field(1, ge=1, description="of every topic created")
+
+
+class ScoringSettings(Section):
+    """The scoring lane."""
+
+    batch_records_max: int = Field(2_000, ge=1, le=50_000, description="records polled into one batch")
+    batch_wait_ms: int = Field(50, ge=1, description="how long a poll waits for a full batch")
+    decoder: Literal["arrow", "fastavro"] = Field("arrow", description="arrow decodes whole batches")
+    value_bytes_max: int = Field(262_144, ge=64, description="longer values are dead-lettered as oversize")
+    dead_letter_bytes_max: int = Field(65_536, ge=0, description="original bytes kept in a dead letter")
+    event_time_past_max_s: float | None = Field(None, gt=0, description="older events are dead-lettered; none: off")
+    event_time_ahead_max_s: float | None = Field(None, gt=0, description="later events are dead-lettered; none: off")
+    predict_timeout_s: Seconds = Field(60.0, description="a predict call beyond it: the process is ended")
+    memory_bytes_max: int = Field(4 << 30, ge=1 << 28, description="a scorer above it is ended")
+    transaction_hang_s: Seconds = Field(20.0, description="a Kafka call in a transaction beyond it: the process is ended")
+
+
+class StoreSettings(Section):
+    """Where documents for analysts go."""
+
+    batch_documents_max: int = Field(5_000, ge=1, description="documents written at once")
+    batch_wait_ms: int = Field(200, ge=1, description="how long the sink waits for a full batch")
+
+
+class EmbeddedSettings(Section):
+    """The embedded stack, whose broker keeps 5 MiB of each partition in memory."""
+
+    lag_bytes_max: int = Field(2_097_152, ge=65_536, description="producers wait while a consumer is this far behind")
+
+
+class SupervisorSettings(Section):
+    """`penstock up`."""
+
+    ready_timeout_s: Seconds = Field(60.0, description="everything must serve within this time")
+    stop_timeout_s: Seconds = Field(12.0, description="a process that has not stopped by then is killed")
+    restart_backoff_s: Seconds = Field(0.5, description="first wait before a restart; doubles up to the maximum")
+    restart_backoff_max_s: Seconds = Field(15.0, description="longest wait before a restart")
+
+
+class Settings(BaseSettings):
+    """Everything a penstock process can be told."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="PENSTOCK_", env_nested_delimiter="__", extra="forbid", frozen=True, nested_model_default_partial_update=True
+    )
+
+    data_dir: Path = Field(Path(".penstock"), description="registry, embedded store, caches, logs and run state")
+    workers: int = Field(1, ge=1, le=64, description="scorer processes; the embedded broker allows one")
+    kafka: KafkaSettings = KafkaSettings()
+    topics: TopicSettings = TopicSettings()
+    scoring: ScoringSettings = ScoringSettings()
+    store: StoreSettings = StoreSettings()
+    embedded: EmbeddedSettings = EmbeddedSettings()
+    supervisor: SupervisorSettings = SupervisorSettings()
+
+    @property
+    def guarantee(self) -> Guarantee:
+        """Exactly once needs transactional offsets, which the embedded broker does not store."""
+        return "at_least_once" if self.kafka.cluster_id.startswith("embedded-") or self.kafka.embedded else "exactly_once"
+
+    @property
+    def registry_dir(self) -> Path:
+        return self.data_dir / "registry"
+
+    @property
+    def run_dir(self) -> Path:
+        return self.data_dir / "run"
+
+    @property
+    def log_dir(self) -> Path:
+        return self.data_dir / "logs"
+
+    @property
+    def store_path(self) -> Path:
+        return self.data_dir / "store.sqlite"
+
+    @model_validator(mode="after")
+    def _one_embedded_scorer(self) -> Self:
+        if self.guarantee == "at_least_once" and self.workers > 1:
+            raise ValueError("workers must be 1 on the embedded broker; name real servers in kafka.bootstrap_servers")
+        return self
+
+
+class SettingsError(Exception):
+    """The configuration can't be used; the message names the key, the kind of value and the remedy."""
+
+
+def load_settings(config: Path | None = None, **overrides: Any) -> Settings:
+    """Read the configuration file and the environment; `overrides` come from the command line.
+
+    Raises `SettingsError` for a file that is missing, is not TOML, or has a wrong or unknown key.
+    """
+    values: dict[str, Any] = {}
+    if config is not None:
+        try:
+            values = tomllib.loads(config.read_text(encoding="utf-8"))
+        except FileNotFoundError as error:
+            raise SettingsError(f"no configuration file at {config}") from error
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
+            raise SettingsError(f"{config} is not readable TOML: {error}") from error
+    given = {name: value for name, value in overrides.items() if value is not None}
+
+    class _Layered(Settings):
+        """Command line over environment over file."""
+
+        @classmethod
+        def settings_customise_sources(
+            cls,
+            settings_cls: type[BaseSettings],
+            init_settings: PydanticBaseSettingsSource,
+            env_settings: PydanticBaseSettingsSource,
+            dotenv_settings: PydanticBaseSettingsSource,
+            file_secret_settings: PydanticBaseSettingsSource,
+        ) -> tuple[PydanticBaseSettingsSource, ...]:
+            return (init_settings, env_settings, InitSettingsSource(settings_cls, values))
+
+    try:
+        return _Layered(**given)
+    except ValueError as error:
+        raise SettingsError(_in_one_sentence(error)) from error
+
+
+def _in_one_sentence(error: ValueError) -> str:
+    if not isinstance(error, ValidationError):
+        return str(error)
+    faults = [f"{'.'.join(str(part) for part in fault['loc']) or 'settings'}: {fault['msg']}" for fault in error.errors()]
+    return "; ".join(faults)
