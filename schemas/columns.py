@@ -46,3 +46,29 @@ class RequestDecoder(Protocol):
         Raises `SchemaRegistryUnavailableError` when a writer's schema can't be asked for now.
         """
         ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PredictionColumns:
+    """Predictions of one model as columns of equal length n, ready to be encoded.
+
+    `scores` (n,) float64; `labels` the predicted class as text, None for regression;
+    `probabilities` (n, k) in the order of the signature's classes, None but for multiclass;
+    `buckets` the routing bucket (0 to 9,999), -1 where one version serves all; `requested_at`
+    the request's append time, ms; `partitions` and `offsets` of the request record.
+    """
+
+    model: str
+    role: str
+    generation: int
+    scored_at: int
+    requests: RequestColumns
+    versions: Sequence[str]
+    arms: Sequence[str]
+    buckets: npt.NDArray[np.int64]
+    scores: npt.NDArray[np.float64]
+    labels: Sequence[str | None]
+    probabilities: Sequence[npt.NDArray[np.float64] | None]
+    requested_at: npt.NDArray[np.int64]
+    partitions: npt.NDArray[np.int64]
+    offsets: npt.NDArray[np.int64]

@@ -1,0 +1,53 @@
+"""What can go wrong in the process shell.
+
+RuntimeShellError
+├── StackNotRunningError   a command needs the embedded stack, and none runs on this data dir
+├── BrokerUnreachableError no broker answered in time
+├── TopicMismatchError     a topic exists with another partition count than the settings say
+├── FencedError            another process owns this slot now
+└── HungCallError          a library call did not come back in time
+"""
+
+from pathlib import Path
+
+
+class RuntimeShellError(Exception):
+    """Anything wrong with the world that a process runs in."""
+
+
+class StackNotRunningError(RuntimeShellError):
+    """No embedded stack is running on this data directory."""
+
+    def __init__(self, data_dir: Path) -> None:
+        super().__init__(
+            f"no stack is running on {data_dir}: start one with `penstock up --data-dir {data_dir}`, "
+            "or name real servers in kafka.bootstrap_servers"
+        )
+        self.data_dir = data_dir
+
+
+class BrokerUnreachableError(RuntimeShellError):
+    """No broker answered in time."""
+
+    def __init__(self, bootstrap_servers: str, detail: str) -> None:
+        super().__init__(f"no Kafka broker answers at {bootstrap_servers}: {detail}")
+        self.bootstrap_servers = bootstrap_servers
+
+
+class TopicMismatchError(RuntimeShellError):
+    """A topic has another partition count than the settings; keys would move."""
+
+    def __init__(self, topic: str, actual: int, wanted: int) -> None:
+        super().__init__(
+            f"topic {topic} has {actual} partitions and topics.partitions says {wanted}: the count can't change, "
+            f"since keys would move; set topics.partitions = {actual}"
+        )
+        self.topic = topic
+
+
+class FencedError(RuntimeShellError):
+    """Another process with the same slot has started; this one must go."""
+
+
+class HungCallError(RuntimeShellError):
+    """A library call did not come back in time."""

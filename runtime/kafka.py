@@ -1,0 +1,217 @@
+"""The one door to librdkafka: every property that matters is spelled out here.
+
+Clients are built from settings and nothing else; all hash keys to partitions with murmur2,
+so that producers in any language put the same key in the same place.
+"""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import structlog
+from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicPartition
+from confluent_kafka.admin import AdminClient, ConfigResource, NewTopic, ResourceType
+
+from runtime.errors import BrokerUnreachableError, TopicMismatchError
+from runtime.settings import KafkaSettings, TopicSettings
+from schemas.topics import CATALOGUE, TopicKind, Topics
+
+EMBEDDED_PARTITIONS = 4
+SYSTEM_PARTITION = 0
+VALUE_BYTES_MAX = 8 << 20
+
+_log = structlog.get_logger("penstock.kafka")
+
+
+def is_embedded(kafka: KafkaSettings) -> bool:
+    """Whether the broker is librdkafka's mock cluster, which `penstock up` marks by its cluster id."""
+    return kafka.cluster_id.startswith("embedded-")
+
+
+def build_producer(kafka: KafkaSettings, *, transactional_id: str | None = None) -> Producer:
+    """An idempotent producer; with an id, a transactional one."""
+    config: dict[str, Any] = {
+        **_common(kafka),
+        "partitioner": "murmur2_random",
+        "enable.idempotence": True,
+        "acks": "all",
+        "linger.ms": 5,
+        "batch.size": 262_144,
+        "compression.type": "lz4",
+        "message.max.bytes": VALUE_BYTES_MAX,
+        "queue.buffering.max.messages": 500_000,
+        "queue.buffering.max.kbytes": 131_072,
+        "delivery.timeout.ms": 60_000,
+    }
+    if transactional_id is not None:
+        config |= {
+            "transactional.id": transactional_id,
+            "transaction.timeout.ms": kafka.transaction_timeout_ms,
+            "delivery.timeout.ms": kafka.transaction_timeout_ms,
+        }
+    return Producer(config, logger=_StructlogAdapter())
+
+
+def build_group_consumer(kafka: KafkaSettings, *, group: str, strategy: str = "cooperative-sticky") -> Consumer:
+    """A read_committed member of a group that never lets the library choose where to start."""
+    return Consumer(
+        {
+            **_common(kafka),
+            **_consumer(),
+            "group.id": group,
+            "auto.offset.reset": "error",
+            "partition.assignment.strategy": strategy,
+            "session.timeout.ms": kafka.session_timeout_ms,
+            "heartbeat.interval.ms": max(kafka.session_timeout_ms // 6, 100),
+            "max.poll.interval.ms": 60_000,
+        },
+        logger=_StructlogAdapter(),
+    )
+
+
+def build_reader(kafka: KafkaSettings, *, group: str = "penstock.reader") -> Consumer:
+    """A read_committed consumer for `assign()`: it joins no group and commits nothing.
+
+    It reports the end of each partition as `KafkaError._PARTITION_EOF`; `group` only says whose
+    committed offsets `committed()` returns.
+    """
+    return Consumer(
+        {
+            **_common(kafka),
+            **_consumer(),
+            "group.id": group,
+            "auto.offset.reset": "earliest",
+            "enable.partition.eof": True,
+        },
+        logger=_StructlogAdapter(),
+    )
+
+
+def build_admin(kafka: KafkaSettings) -> AdminClient:
+    return AdminClient(_common(kafka), logger=_StructlogAdapter())
+
+
+def cluster_id(kafka: KafkaSettings) -> str:
+    """The id of the cluster whose offsets these are. Raises `BrokerUnreachableError`."""
+    if kafka.cluster_id:
+        return kafka.cluster_id
+    metadata = _metadata(kafka, build_admin(kafka))
+    return str(metadata.cluster_id)
+
+
+def partition_counts(kafka: KafkaSettings) -> dict[str, int]:
+    """Every topic that exists, with its number of partitions. Raises `BrokerUnreachableError`."""
+    metadata = _metadata(kafka, build_admin(kafka))
+    return {name: len(topic.partitions) for name, topic in metadata.topics.items()}
+
+
+def ensure_topics(kafka: KafkaSettings, settings: TopicSettings, models: Iterable[str] = ()) -> list[str]:
+    """Create the system topics and those of the models that do not exist; return the created names.
+
+    Raises `TopicMismatchError` when a per-model topic has another partition count than the
+    settings. On the embedded broker topics appear on first use, so a look is enough.
+    """
+    topics = Topics(settings.prefix)
+    wanted: dict[str, tuple[TopicKind, int]] = {}
+    for kind in CATALOGUE:
+        if kind.per_model:
+            wanted |= {topics.of(kind, model): (kind, settings.partitions) for model in models}
+        else:
+            wanted[topics.of(kind)] = (kind, 1)
+    admin = build_admin(kafka)
+    if is_embedded(kafka):
+        for name in wanted:
+            _call(kafka, lambda name=name: admin.list_topics(name, timeout=kafka.request_timeout_s))
+        return []
+    existing = partition_counts(kafka)
+    for name, (_kind, partitions) in wanted.items():
+        if name in existing and existing[name] != partitions:
+            raise TopicMismatchError(name, existing[name], partitions)
+    missing = [
+        NewTopic(
+            name,
+            num_partitions=partitions,
+            replication_factor=settings.replication_factor,
+            config=topic_config(kind),
+        )
+        for name, (kind, partitions) in wanted.items()
+        if name not in existing
+    ]
+    return _create(kafka, admin, missing) if missing else []
+
+
+def topic_config(kind: TopicKind) -> dict[str, str]:
+    """The broker-side configuration of a topic of that kind."""
+    config = {"cleanup.policy": kind.cleanup, "message.timestamp.type": "LogAppendTime"}
+    if kind.cleanup == "compact":
+        return {**config, "min.cleanable.dirty.ratio": "0.1"}
+    return {**config, "retention.ms": str(kind.retention_ms)}
+
+
+def describe_topic(kafka: KafkaSettings, topic: str) -> dict[str, str]:
+    """The broker-side configuration in force (empty on the embedded broker, which has none)."""
+    if is_embedded(kafka):
+        return {}
+    resource = ConfigResource(ResourceType.TOPIC, topic)
+    future = build_admin(kafka).describe_configs([resource])[resource]
+    entries = _call(kafka, lambda: future.result(kafka.request_timeout_s))
+    return {name: str(entry.value) for name, entry in entries.items()}
+
+
+def system_partition(topic: str, offset: int) -> TopicPartition:
+    """A place in a system topic, whose records are all in partition 0."""
+    return TopicPartition(topic, SYSTEM_PARTITION, offset)
+
+
+def _common(kafka: KafkaSettings) -> dict[str, Any]:
+    assert kafka.bootstrap_servers, "the address of the embedded broker is filled in before clients are built"
+    return {
+        "bootstrap.servers": kafka.bootstrap_servers,
+        "client.id": "penstock",
+        "socket.keepalive.enable": True,
+        "reconnect.backoff.max.ms": 2_000,
+        "topic.metadata.refresh.interval.ms": 10_000,
+        "allow.auto.create.topics": is_embedded(kafka),
+    }
+
+
+def _consumer() -> Mapping[str, Any]:
+    return {
+        "isolation.level": "read_committed",
+        "enable.auto.commit": False,
+        "enable.auto.offset.store": False,
+        "queued.min.messages": 100_000,
+        "queued.max.messages.kbytes": 32_768,
+        "fetch.queue.backoff.ms": 20,
+        "fetch.wait.max.ms": 100,
+    }
+
+
+def _metadata(kafka: KafkaSettings, admin: AdminClient) -> Any:
+    return _call(kafka, lambda: admin.list_topics(timeout=kafka.request_timeout_s))
+
+
+def _call(kafka: KafkaSettings, call: Any) -> Any:
+    try:
+        return call()
+    except KafkaException as error:
+        fault: KafkaError = error.args[0]
+        raise BrokerUnreachableError(kafka.bootstrap_servers, fault.str()) from error
+
+
+def _create(kafka: KafkaSettings, admin: AdminClient, missing: list[NewTopic]) -> list[str]:
+    created = []
+    for name, future in admin.create_topics(missing, operation_timeout=kafka.request_timeout_s).items():
+        try:
+            future.result(kafka.request_timeout_s)
+            created.append(name)
+        except KafkaException as error:
+            if error.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:
+                raise BrokerUnreachableError(kafka.bootstrap_servers, error.args[0].str()) from error
+    return created
+
+
+class _StructlogAdapter:
+    """Gives librdkafka's own log lines to our log, at their level."""
+
+    def log(self, level: int, message: str, *args: Any) -> None:
+        _log.log(level, "librdkafka", detail=message % args if args else message)
