@@ -1,0 +1,166 @@
+"""The partitions a lane owns, how far each is committed, and which of them wait.
+
+A partition waits, paused, while its topic is not ready (no active version) or while an
+operator has not yet accepted that records were deleted before they were read.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+
+import structlog
+from confluent_kafka import Consumer, KafkaException, Message, TopicPartition
+
+from runtime.batch import OutgoingRecords, TopicPartitionKey
+from runtime.offsets import LastReceipts, StartOffset, start_offsets
+
+_log = structlog.get_logger("penstock.assignment")
+
+LossSignal = Callable[[StartOffset], OutgoingRecords]
+
+
+class Assignment:
+    """Tracks owned partitions through rebalances; used on the lane's thread only."""
+
+    def __init__(
+        self, consumer: Consumer, *, last_receipts: LastReceipts, loss_signal: LossSignal, deadline_s: float
+    ) -> None:
+        self._consumer = consumer
+        self._last_receipts = last_receipts
+        self._loss_signal = loss_signal
+        self._deadline_s = deadline_s
+        self._positions: dict[TopicPartitionKey, int] = {}
+        self._held: set[TopicPartitionKey] = set()
+        self._losses: dict[TopicPartitionKey, StartOffset] = {}
+        self._signals: list[OutgoingRecords] = []
+
+    @property
+    def owned(self) -> frozenset[TopicPartitionKey]:
+        return frozenset(self._positions)
+
+    def position(self, topic: str, partition: int) -> int:
+        """The next offset to be processed: everything before it is committed."""
+        return self._positions[topic, partition]
+
+    def subscribe(self, topics: Sequence[str]) -> None:
+        """Take part in the group for exactly these topics."""
+        if topics:
+            self._consumer.subscribe(
+                list(topics), on_assign=self._assigned, on_revoke=self._revoked, on_lost=self._revoked
+            )
+        else:
+            self._consumer.unsubscribe()
+
+    def wants(self, message: Message) -> bool:
+        """Whether a polled record is ours to process: owned, not held, not behind the position."""
+        place = (message.topic() or "", message.partition() or 0)
+        return (
+            place in self._positions
+            and place not in self._held
+            and place not in self._losses
+            and (message.offset() or 0) >= self._positions[place]
+        )
+
+    def advance(self, offsets_next: Mapping[TopicPartitionKey, int]) -> None:
+        """The batch up to these offsets is final."""
+        for place, offset in offsets_next.items():
+            assert offset > self._positions[place], (place, offset, self._positions[place])
+            self._positions[place] = offset
+
+    def rewind(self, places: Mapping[TopicPartitionKey, int]) -> None:
+        """Read these partitions again from their positions."""
+        for place in places:
+            if place in self._positions:
+                self._seek(place)
+
+    def hold_unready(self, ready: Callable[[str], bool]) -> None:
+        """Pause partitions whose topic is not ready; resume those whose topic has become so."""
+        readiness = {topic: ready(topic) for topic, _partition in self._positions}
+        for place in self._positions:
+            if not readiness[place[0]] and place not in self._held:
+                self._consumer.pause([TopicPartition(*place)])
+                self._held.add(place)
+                _log.info("partition waits for an active version", topic=place[0], partition=place[1])
+            elif readiness[place[0]] and place in self._held:
+                self._held.discard(place)
+                self._seek(place)
+                self._consumer.resume([TopicPartition(*place)])
+                _log.info("partition goes on", topic=place[0], partition=place[1])
+
+    def deleted_unread(self, message: Message) -> None:
+        """The broker has no record at our position any more: wait for an operator."""
+        place = (message.topic() or "", message.partition() or 0)
+        if place not in self._positions or place in self._losses:
+            return
+        low, _high = self._consumer.get_watermark_offsets(TopicPartition(*place), timeout=self._deadline_s)
+        self._wait_for_operator(
+            StartOffset(topic=place[0], partition=place[1], offset=self._positions[place], log_start=low)
+        )
+
+    def acceptable_losses(
+        self, accepted: Callable[[str, int], int | None]
+    ) -> Iterator[tuple[TopicPartition, TopicPartition]]:
+        """Partitions whose loss an operator has accepted: where they stand, and where they go on."""
+        for (topic, partition), loss in list(self._losses.items()):
+            offset_next = accepted(topic, partition)
+            if offset_next is not None and offset_next >= loss.log_start:
+                yield TopicPartition(topic, partition, loss.offset), TopicPartition(topic, partition, loss.log_start)
+
+    def lost_accepted(self, resumed: TopicPartition) -> None:
+        """Go on behind the records that were lost."""
+        place = (resumed.topic, resumed.partition)
+        del self._losses[place]
+        self._positions[place] = resumed.offset
+        self._held.discard(place)
+        self._seek(place)
+        self._consumer.resume([TopicPartition(*place)])
+
+    def take_signals(self) -> list[OutgoingRecords]:
+        """Signals raised since the last call."""
+        signals, self._signals = self._signals, []
+        return signals
+
+    def _assigned(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
+        starts = start_offsets(
+            consumer, partitions, last_receipts=self._last_receipts, deadline_s=self._deadline_s
+        )
+        consumer.incremental_assign(
+            [TopicPartition(start.topic, start.partition, max(start.offset, start.log_start)) for start in starts]
+        )
+        for start in starts:
+            self._positions[start.topic, start.partition] = start.offset
+            if start.lost:
+                self._wait_for_operator(start)
+        _log.info("partitions assigned", partitions=[f"{s.topic}:{s.partition}@{s.offset}" for s in starts])
+
+    def _revoked(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
+        for partition in partitions:
+            place = (partition.topic, partition.partition)
+            self._positions.pop(place, None)
+            self._losses.pop(place, None)
+            self._held.discard(place)
+        consumer.incremental_unassign(partitions)
+        _log.info("partitions given up", partitions=[f"{p.topic}:{p.partition}" for p in partitions])
+
+    def _wait_for_operator(self, loss: StartOffset) -> None:
+        place = (loss.topic, loss.partition)
+        self._consumer.pause([TopicPartition(*place)])
+        self._losses[place] = loss
+        self._signals.append(self._loss_signal(loss))
+        _log.error(
+            "records were deleted before they were read; the partition waits for `penstock losses accept`",
+            topic=loss.topic,
+            partition=loss.partition,
+            offset=loss.offset,
+            log_start=loss.log_start,
+        )
+
+    def _seek(self, place: TopicPartitionKey) -> None:
+        target = TopicPartition(*place, self._positions[place])
+        try:
+            self._consumer.seek(target)
+        except KafkaException as error:
+            # A partition that is not being fetched yet can't be sought; giving the start anew can't fail.
+            _log.warning("seek refused, assigning anew", topic=place[0], partition=place[1], detail=str(error.args[0]))
+            self._consumer.incremental_unassign([TopicPartition(*place)])
+            self._consumer.incremental_assign([target])
+            if place in self._held or place in self._losses:
+                self._consumer.pause([TopicPartition(*place)])

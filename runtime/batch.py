@@ -1,0 +1,98 @@
+"""What a lane takes and gives: records as columns in, records and counts out."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from confluent_kafka import Message
+
+TopicPartitionKey = tuple[str, int]
+Headers = Sequence[tuple[str, bytes | None]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecordColumns:
+    """Records of one topic as lists of equal length, in order within each partition."""
+
+    topic: str
+    keys: list[bytes | None]
+    values: list[bytes | None]
+    headers: list[Headers | None]
+    partitions: list[int]
+    offsets: list[int]
+    append_times: list[int]
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Batch:
+    """What one poll brought: records by topic, and the offset after the last one by partition."""
+
+    columns: Mapping[str, RecordColumns]
+    offsets_next: Mapping[TopicPartitionKey, int]
+
+    @property
+    def records(self) -> int:
+        return sum(len(columns) for columns in self.columns.values())
+
+    @classmethod
+    def of(cls, messages: Sequence[Message]) -> "Batch":
+        """Arrange messages without errors, in the order they were polled, as columns."""
+        by_topic: dict[str, list[Message]] = {}
+        for message in messages:
+            by_topic.setdefault(message.topic() or "", []).append(message)
+        offsets_next: dict[TopicPartitionKey, int] = {}
+        columns = {}
+        for topic, group in by_topic.items():
+            columns[topic] = _columns(topic, group)
+            for partition, offset in zip(columns[topic].partitions, columns[topic].offsets, strict=True):
+                offsets_next[topic, partition] = offset + 1
+        return cls(columns=columns, offsets_next=offsets_next)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OutgoingRecords:
+    """Records for one topic; without `partition` they go where murmur2 of the key says."""
+
+    topic: str
+    keys: Sequence[bytes | None]
+    values: Sequence[bytes]
+    partition: int | None = None
+
+
+@dataclass(slots=True, kw_only=True)
+class Tally:
+    """What became of one partition's records in one batch."""
+
+    records: int = 0
+    scored: int = 0
+    dead_lettered: dict[str, int] = field(default_factory=dict)
+
+    def add_dead_letter(self, reason: str) -> None:
+        self.dead_lettered[reason] = self.dead_lettered.get(reason, 0) + 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LaneOutput:
+    """What a step made of a batch: records to produce, and a tally per input partition."""
+
+    outgoing: Sequence[OutgoingRecords]
+    tallies: Mapping[TopicPartitionKey, Tally]
+
+
+class RetryLaterError(Exception):
+    """A step can't process its batch now; the lane rewinds and comes again."""
+
+
+def _columns(topic: str, messages: Sequence[Message]) -> RecordColumns:
+    return RecordColumns(
+        topic=topic,
+        keys=[message.key() for message in messages],
+        values=[message.value() for message in messages],
+        headers=[message.headers() for message in messages],
+        partitions=[message.partition() or 0 for message in messages],
+        offsets=[message.offset() or 0 for message in messages],
+        append_times=[message.timestamp()[1] for message in messages],
+    )
+

@@ -1,0 +1,54 @@
+"""Reads a system topic from its start and then along, without a group: every process sees all.
+
+A member of a group would get a share of the partitions only; what every worker must know
+(deployments) or a start must know (receipts) is read by assignment instead.
+"""
+
+import time
+from collections.abc import Iterator
+
+import structlog
+from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, Message
+
+from runtime.errors import BrokerUnreachableError
+from runtime.kafka import build_reader, system_partition
+from runtime.settings import KafkaSettings
+
+_POLL_RECORDS = 500
+_log = structlog.get_logger("penstock.follower")
+
+
+class Follower:
+    """The records of one system topic, in order; `catch_up` first, then `news` without waiting."""
+
+    def __init__(self, kafka: KafkaSettings, topic: str) -> None:
+        self._kafka = kafka
+        self._topic = topic
+        self._consumer: Consumer = build_reader(kafka)
+        self._consumer.assign([system_partition(topic, OFFSET_BEGINNING)])
+
+    def catch_up(self, deadline_s: float) -> Iterator[Message]:
+        """All records up to the end of the log as it is now.
+
+        Raises `BrokerUnreachableError` when the end is not reached by the deadline.
+        """
+        deadline = time.monotonic() + deadline_s
+        while time.monotonic() < deadline:
+            for message in self._consumer.consume(_POLL_RECORDS, 0.1):
+                fault = message.error()
+                if fault is None:
+                    yield message
+                elif fault.code() == KafkaError._PARTITION_EOF:
+                    return
+                else:
+                    _log.warning("topic not readable yet", topic=self._topic, detail=fault.str())
+        raise BrokerUnreachableError(self._kafka.bootstrap_servers, f"{self._topic} was not read to its end in time")
+
+    def news(self) -> Iterator[Message]:
+        """Records that have come since; returns at once when there are none."""
+        for message in self._consumer.consume(_POLL_RECORDS, 0.0):
+            if message.error() is None:
+                yield message
+
+    def close(self) -> None:
+        self._consumer.close()

@@ -1,0 +1,161 @@
+"""The data plane's one mechanism: poll a batch, let a step turn it into records, make it final.
+
+    consumer -> Batch -> step.process -> records + receipts + offsets in one commit
+
+Exactly-once holds because nothing is in flight across a poll: a batch is committed whole or
+rewound whole before the next poll, so a rebalance never meets a half-done one. One thread,
+no framework; scale-out is more processes in the group.
+"""
+
+import threading
+from collections.abc import Callable, Collection, Sequence
+from typing import Protocol
+
+import structlog
+from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
+
+from runtime.assignment import Assignment
+from runtime.backoff import Backoff
+from runtime.batch import Batch, LaneOutput, OutgoingRecords, RetryLaterError
+from runtime.commit import BatchAbortedError, Commit
+from runtime.receipts import ReceiptWriter
+
+_log = structlog.get_logger("penstock.lane")
+
+_IGNORED = frozenset({KafkaError._PARTITION_EOF})
+_DELETED = frozenset({KafkaError._AUTO_OFFSET_RESET, KafkaError.OFFSET_OUT_OF_RANGE})
+_ENDING = frozenset({KafkaError.GROUP_AUTHORIZATION_FAILED, KafkaError._FENCED, KafkaError.FENCED_INSTANCE_ID})
+
+
+class LaneStep(Protocol):
+    """What a lane does with its batches; everything here runs on the lane's thread."""
+
+    def refresh(self) -> None:
+        """Take what changed since the last batch (deployments, loaded versions)."""
+        ...
+
+    def topics(self) -> Collection[str]:
+        """The topics to subscribe to now."""
+        ...
+
+    def ready(self, topic: str) -> bool:
+        """Whether records of the topic can be processed; those of others wait, paused."""
+        ...
+
+    def accepted_loss(self, topic: str, partition: int) -> int | None:
+        """The offset up to which an operator accepted that records are lost, if any."""
+        ...
+
+    def take_announcements(self) -> Sequence[OutgoingRecords]:
+        """Records that no batch caused, each given out once."""
+        ...
+
+    def process(self, batch: Batch) -> LaneOutput:
+        """Turn a batch into records and tallies. Raises `RetryLaterError` to see it again later."""
+        ...
+
+    def committed(self) -> None:
+        """The last output is final."""
+        ...
+
+
+class Lane:
+    """Runs one step over its topics until it is told to stop."""
+
+    def __init__(
+        self,
+        *,
+        consumer: Consumer,
+        commit: Commit,
+        step: LaneStep,
+        assignment: Assignment,
+        receipts: ReceiptWriter | None,
+        batch_records_max: int,
+        batch_wait_ms: int,
+    ) -> None:
+        self._consumer = consumer
+        self._commit = commit
+        self._step = step
+        self._assignment = assignment
+        self._receipts = receipts
+        self._batch_records_max = batch_records_max
+        self._batch_wait_s = batch_wait_ms / 1_000
+        self._subscribed: frozenset[str] = frozenset()
+        self._backoff = Backoff(first_s=0.05, most_s=5.0, failures_max=20)
+
+    def run(self, stop: threading.Event, *, ready: Callable[[], None]) -> None:
+        """Poll, process and commit until `stop`; the batch in hand is finished first.
+
+        Raises whatever only a restart can mend: a fenced slot, offsets that stay unstable, a
+        batch that failed more often than the backoff allows.
+        """
+        self._commit.prepare()
+        self._step.refresh()
+        ready()
+        while not stop.is_set():
+            self._step.refresh()
+            self._follow_step()
+            messages = self._poll()
+            if messages:
+                self._handle(messages, stop)
+        self._consumer.close()
+
+    def _follow_step(self) -> None:
+        wanted = frozenset(self._step.topics())
+        if wanted != self._subscribed:
+            self._subscribed = wanted
+            self._assignment.subscribe(sorted(wanted))
+        for lost, resumed in self._assignment.acceptable_losses(self._step.accepted_loss):
+            receipts = self._receipts.of_loss(lost, resumed) if self._receipts else ()
+            self._commit.polled()
+            self._commit.commit(receipts, [resumed])
+            self._assignment.lost_accepted(resumed)
+        self._assignment.hold_unready(self._step.ready)
+        announcements = [*self._assignment.take_signals(), *self._step.take_announcements()]
+        if announcements:
+            self._commit.commit(announcements, [])
+
+    def _poll(self) -> list[Message]:
+        """One waiting poll for the first record, then what has already arrived.
+
+        A batch is what came while the last one was made final: small when the load is small,
+        full when it is not, and nothing waits for a batch to fill.
+        """
+        first = self._consumer.consume(1, self._batch_wait_s)
+        if not first:
+            return []
+        more = self._batch_records_max - 1
+        messages = [*first, *(self._consumer.consume(more, 0.0) if more else ())]
+        self._commit.polled()
+        return [message for message in messages if self._usable(message)]
+
+    def _usable(self, message: Message) -> bool:
+        fault = message.error()
+        if fault is None:
+            return self._assignment.wants(message)
+        if fault.code() in _DELETED:
+            self._assignment.deleted_unread(message)
+        elif fault.fatal() or fault.code() in _ENDING:
+            raise KafkaException(fault)
+        elif fault.code() not in _IGNORED:
+            _log.warning("consumer reports a fault", detail=fault.str(), topic=message.topic())
+        return False
+
+    def _handle(self, messages: Sequence[Message], stop: threading.Event) -> None:
+        batch = Batch.of(messages)
+        try:
+            output = self._step.process(batch)
+            receipts = self._receipts.of_batch(self._assignment, batch, output) if self._receipts else ()
+            self._commit.commit([*output.outgoing, *receipts], _offsets(batch))
+        except (RetryLaterError, BatchAbortedError) as error:
+            _log.warning("batch will be read again", records=batch.records, why=str(error))
+            self._assignment.rewind(batch.offsets_next)
+            stop.wait(self._backoff.failed(error))
+            return
+        self._backoff.succeeded()
+        self._assignment.advance(batch.offsets_next)
+        self._step.committed()
+
+
+def _offsets(batch: Batch) -> list[TopicPartition]:
+    return [TopicPartition(topic, partition, offset) for (topic, partition), offset in batch.offsets_next.items()]

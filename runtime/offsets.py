@@ -1,0 +1,97 @@
+"""Where each partition starts: committed offset, else last receipt, else log start.
+
+The library must never choose. If a rebalance happens while a dangling transaction makes the
+committed offset unstable, the fetch of it fails and librdkafka would start at
+`auto.offset.reset`; records would be scored twice or skipped. So committed offsets are asked
+for until every partition has a clean answer, and explicit offsets are assigned.
+"""
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import structlog
+from confluent_kafka import OFFSET_INVALID, Consumer, KafkaException, TopicPartition
+
+from runtime.batch import TopicPartitionKey
+
+_RETRY_EVERY_S = 0.2
+
+_log = structlog.get_logger("penstock.offsets")
+
+
+class OffsetsUnavailableError(Exception):
+    """The committed offsets had no clean answer within the deadline; the process starts anew."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StartOffset:
+    """Where a partition starts; `offset < log_start` means that records were deleted unread."""
+
+    topic: str
+    partition: int
+    offset: int
+    log_start: int
+
+    @property
+    def lost(self) -> int:
+        return max(self.log_start - self.offset, 0)
+
+
+LastReceipts = Callable[[Sequence[TopicPartitionKey]], dict[TopicPartitionKey, int]]
+
+
+def start_offsets(
+    consumer: Consumer, partitions: Sequence[TopicPartition], *, last_receipts: LastReceipts, deadline_s: float
+) -> list[StartOffset]:
+    """Find the start of each partition, waiting for stable answers.
+
+    Raises `OffsetsUnavailableError` after `deadline_s`.
+    """
+    deadline = time.monotonic() + deadline_s
+    committed = _committed(consumer, partitions, deadline)
+    unknown = [(found.topic, found.partition) for found in committed if found.offset == OFFSET_INVALID]
+    receipts = last_receipts(unknown) if unknown else {}
+    starts = []
+    for found in committed:
+        log_start = _log_start(consumer, found, deadline)
+        known = found.offset if found.offset >= 0 else receipts.get((found.topic, found.partition), log_start)
+        starts.append(StartOffset(topic=found.topic, partition=found.partition, offset=known, log_start=log_start))
+    return starts
+
+
+def _committed(
+    consumer: Consumer, partitions: Sequence[TopicPartition], deadline: float
+) -> list[TopicPartition]:
+    wanted = [TopicPartition(partition.topic, partition.partition) for partition in partitions]
+    while True:
+        try:
+            answers = consumer.committed(wanted, timeout=_left(deadline, 5.0))
+        except KafkaException as error:
+            _log.warning("committed offsets not readable yet", detail=str(error.args[0]))
+        else:
+            faults = [answer.error for answer in answers if answer.error is not None]
+            if not faults:
+                return answers
+            _log.warning("committed offsets not stable yet", detail=str(faults[0]))
+        if time.monotonic() >= deadline:
+            raise OffsetsUnavailableError(f"committed offsets of {len(wanted)} partitions had no stable answer")
+        time.sleep(_RETRY_EVERY_S)
+
+
+def _log_start(consumer: Consumer, partition: TopicPartition, deadline: float) -> int:
+    while True:
+        try:
+            low, _high = consumer.get_watermark_offsets(
+                TopicPartition(partition.topic, partition.partition), timeout=_left(deadline, 5.0)
+            )
+            return low
+        except KafkaException as error:
+            _log.warning("log start not readable yet", topic=partition.topic, detail=str(error.args[0]))
+        if time.monotonic() >= deadline:
+            raise OffsetsUnavailableError(f"the log start of {partition.topic} could not be read")
+        time.sleep(_RETRY_EVERY_S)
+
+
+def _left(deadline: float, most: float) -> float:
+    return max(min(deadline - time.monotonic(), most), 0.1)

@@ -1,0 +1,80 @@
+"""A thread that ends the process when a call does not come back or memory runs away.
+
+Some library calls can block for ever (a transactional call after a broker restart), and an
+estimator can loop; only something outside the lane's thread can act then, and the only safe
+act is to end the process: the supervisor starts it again in the same slot.
+"""
+
+import os
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import structlog
+
+EXIT_HUNG = 70
+EXIT_MEMORY = 71
+_CHECK_EVERY_S = 0.25
+
+_log = structlog.get_logger("penstock.watchdog")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Watch:
+    call: str
+    deadline: float
+    on_expiry: Callable[[str], None] | None
+
+
+class Watchdog:
+    """Limits on calls and on memory; `exit_process` is `os._exit` but for tests."""
+
+    def __init__(self, *, memory_bytes_max: int, exit_process: Callable[[int], None] = os._exit) -> None:
+        self._memory_bytes_max = memory_bytes_max
+        self._exit = exit_process
+        self._watch: _Watch | None = None
+        self._stopped = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="watchdog", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self) -> None:
+        self._stopped.set()
+
+    @contextmanager
+    def limit(self, call: str, limit_s: float, on_expiry: Callable[[str], None] | None = None) -> Iterator[None]:
+        """End the process unless the block is left within `limit_s`; `on_expiry` is told why first."""
+        self._watch = _Watch(call=call, deadline=time.monotonic() + limit_s, on_expiry=on_expiry)
+        try:
+            yield
+        finally:
+            self._watch = None
+
+    def _run(self) -> None:
+        while not self._stopped.wait(_CHECK_EVERY_S):
+            watch = self._watch
+            if watch is not None and time.monotonic() > watch.deadline:
+                self._end(EXIT_HUNG, watch, f"{watch.call} did not come back in time")
+            resident = resident_bytes()
+            if resident > self._memory_bytes_max:
+                self._end(EXIT_MEMORY, watch, f"{resident} bytes resident, {self._memory_bytes_max} allowed")
+
+    def _end(self, code: int, watch: _Watch | None, why: str) -> None:
+        _log.critical("process ended by its watchdog", why=why, exit_code=code)
+        if watch is not None and watch.on_expiry is not None:
+            watch.on_expiry(why)
+        self._stopped.set()
+        self._exit(code)
+
+
+def resident_bytes() -> int:
+    """Resident memory of this process in bytes; 0 where the system does not tell."""
+    try:
+        pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
+    except (FileNotFoundError, IndexError, ValueError):
+        return 0
+    return pages * os.sysconf("SC_PAGE_SIZE")
