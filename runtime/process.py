@@ -1,0 +1,130 @@
+"""The life of one process: starting, ready, stopping, with a status file that others can read.
+
+SIGTERM and SIGINT ask it to stop; so does the loss of its supervisor. What it reports is in
+`run/<role>-<slot>.json`, rewritten every second, so that a silent process can be told from a
+quiet one.
+"""
+
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Literal
+
+import orjson
+import structlog
+
+from runtime.clock import Clock
+from runtime.errors import FencedError
+
+EXIT_FAILED = 1
+EXIT_FENCED = 72
+BEAT_EVERY_S = 1.0
+
+State = Literal["starting", "ready", "stopping", "stopped", "failed"]
+_log = structlog.get_logger("penstock.process")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Status:
+    """What a process last said of itself; `beat_at` is in ms since the epoch."""
+
+    role: str
+    slot: int
+    pid: int
+    state: State
+    beat_at: int
+    detail: str = ""
+
+
+class Process:
+    """Runs a body until it is told to stop; the body calls `ready` when it serves."""
+
+    def __init__(self, *, role: str, slot: int, run_dir: Path, clock: Clock) -> None:
+        self.role = role
+        self.slot = slot
+        self.stop = threading.Event()
+        self._path = status_path(run_dir, role, slot)
+        self._clock = clock
+        self._state: State = "starting"
+        self._detail = ""
+        self._supervisor = os.getppid()
+        self._lock = threading.Lock()
+
+    def run(self, body: Callable[[threading.Event, Callable[[], None]], None], *, supervised: bool) -> int:
+        """Run `body(stop, ready)` to its end and return the process's exit code."""
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, self._asked_to_stop)
+        beats = threading.Thread(target=self._beat, args=(supervised,), name="beat", daemon=True)
+        self._enter("starting")
+        beats.start()
+        try:
+            body(self.stop, lambda: self._enter("ready"))
+        except FencedError as error:
+            _log.error("fenced", detail=str(error))
+            self._enter("failed", str(error))
+            return EXIT_FENCED
+        except Exception as error:
+            _log.exception("process failed")
+            self._enter("failed", f"{type(error).__name__}: {error}")
+            return EXIT_FAILED
+        self._enter("stopped")
+        return 0
+
+    def _asked_to_stop(self, number: int, _frame: object) -> None:
+        self.stop.set()
+        self._state = "stopping"
+        _log.info("asked to stop", signal=signal.Signals(number).name)
+
+    def _enter(self, state: State, detail: str = "") -> None:
+        self._state = state
+        self._detail = detail
+        self._write()
+        _log.info("state", state=state, detail=detail)
+
+    def _beat(self, supervised: bool) -> None:  # noqa: FBT001  passed on by Thread as a positional argument
+        while not self.stop.wait(BEAT_EVERY_S):
+            self._write()
+            if supervised and os.getppid() != self._supervisor:
+                _log.warning("supervisor is gone")
+                self.stop.set()
+
+    def _write(self) -> None:
+        status = Status(
+            role=self.role,
+            slot=self.slot,
+            pid=os.getpid(),
+            state=self._state,
+            beat_at=self._clock.now_ms(),
+            detail=self._detail,
+        )
+        with self._lock:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            temporary = self._path.with_suffix(f".{os.getpid()}")
+            temporary.write_bytes(orjson.dumps(asdict(status)))
+            temporary.replace(self._path)
+
+
+def status_path(run_dir: Path, role: str, slot: int) -> Path:
+    return run_dir / f"{role}-{slot}.json"
+
+
+def read_status(run_dir: Path, role: str, slot: int) -> Status | None:
+    """The last status of a slot, or None when it never ran."""
+    try:
+        return Status(**orjson.loads(status_path(run_dir, role, slot).read_bytes()))
+    except FileNotFoundError:
+        return None
+
+
+def wait_until(condition: Callable[[], bool], *, timeout_s: float, every_s: float = 0.05) -> bool:
+    """Look until the condition holds; False when it did not in time."""
+    deadline = time.monotonic() + timeout_s
+    while time.monotonic() < deadline:
+        if condition():
+            return True
+        time.sleep(every_s)
+    return condition()
