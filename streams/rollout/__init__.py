@@ -1,0 +1,1 @@
+"""What serves whom: commands in, deployments out, every decision journalled."""
