@@ -8,7 +8,7 @@ import tomllib
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, InitSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
 Guarantee = Literal["exactly_once", "at_least_once"]
@@ -58,6 +58,14 @@ class ScoringSettings(Section):
     transaction_hang_s: Seconds = Field(20.0, description="a Kafka call in a transaction beyond it: the process is ended")
 
 
+class ProducerSettings(Section):
+    """What publishes requests, labels and commands."""
+
+    personal_key: SecretStr | None = Field(None, description="tokenises features marked personal (HMAC-SHA256)")
+    delivery_timeout_s: Seconds = Field(60.0, description="a record that the broker has not accepted by then failed")
+    holdback_timeout_s: Seconds = Field(120.0, description="embedded: longest wait for consumers that do not move")
+
+
 class StoreSettings(Section):
     """Where documents for analysts go."""
 
@@ -92,6 +100,7 @@ class Settings(BaseSettings):
     kafka: KafkaSettings = KafkaSettings()
     topics: TopicSettings = TopicSettings()
     scoring: ScoringSettings = ScoringSettings()
+    producers: ProducerSettings = ProducerSettings()
     store: StoreSettings = StoreSettings()
     embedded: EmbeddedSettings = EmbeddedSettings()
     supervisor: SupervisorSettings = SupervisorSettings()
