@@ -36,6 +36,16 @@ class RequestColumns:
     event_times: npt.NDArray[np.int64]
     features: pa.RecordBatch
 
+    def take(self, indices: npt.NDArray[np.int64]) -> "RequestColumns":
+        """The requests at these positions, in this order."""
+        return RequestColumns(
+            rows=self.rows[indices],
+            request_ids=self.request_ids.take(pa.array(indices)),
+            entity_ids=self.entity_ids.take(pa.array(indices)),
+            event_times=self.event_times[indices],
+            features=self.features.take(pa.array(indices)),
+        )
+
 
 class RequestDecoder(Protocol):
     """Turns framed request bytes into columns; a bad row is rejected alone."""

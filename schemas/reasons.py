@@ -37,6 +37,7 @@ class Reason(StrEnum):
     UNKNOWN_CATEGORY = "unknown_category"
     ESTIMATOR_ERROR = "estimator_error"
     SCORE_NOT_FINITE = "score_not_finite"
+    VERSION_QUARANTINED = "version_quarantined"
     WRONG_PARTITION = "wrong_partition"
     REJECTED_BY_STORE = "rejected_by_store"
 
@@ -63,6 +64,33 @@ REMEDIES: dict[Reason, str] = {
     Reason.UNKNOWN_CATEGORY: "send a category that the version knows, or retrain it to ignore unknown ones",
     Reason.ESTIMATOR_ERROR: "read the detail: the estimator raised on this row alone",
     Reason.SCORE_NOT_FINITE: "read the features: the estimator answered with NaN or infinity",
+    Reason.VERSION_QUARANTINED: "the version hung or ran out of memory twice: activate another one",
     Reason.WRONG_PARTITION: "partition by murmur2 of the key (librdkafka: partitioner=murmur2_random)",
     Reason.REJECTED_BY_STORE: "read the detail: these are the store's own words",
+}
+
+STAGES: dict[Reason, Stage] = {
+    Reason.TOMBSTONE: Stage.DECODE,
+    Reason.EMPTY_VALUE: Stage.DECODE,
+    Reason.OVERSIZE: Stage.DECODE,
+    Reason.BAD_MAGIC_BYTE: Stage.DECODE,
+    Reason.UNKNOWN_SCHEMA_ID: Stage.DECODE,
+    Reason.INCOMPATIBLE_SCHEMA: Stage.DECODE,
+    Reason.TRUNCATED: Stage.DECODE,
+    Reason.TRAILING_BYTES: Stage.DECODE,
+    Reason.MALFORMED: Stage.DECODE,
+    Reason.MISSING_FEATURE: Stage.DECODE,
+    Reason.WRONG_TYPE: Stage.DECODE,
+    Reason.MISSING_ID: Stage.DECODE,
+    Reason.NO_KEY: Stage.VALIDATE,
+    Reason.KEY_MISMATCH: Stage.VALIDATE,
+    Reason.EVENT_TIME_OUT_OF_BOUNDS: Stage.VALIDATE,
+    Reason.MISSING_VALUE: Stage.VALIDATE,
+    Reason.NOT_FINITE: Stage.VALIDATE,
+    Reason.UNKNOWN_CATEGORY: Stage.SCORE,
+    Reason.ESTIMATOR_ERROR: Stage.SCORE,
+    Reason.SCORE_NOT_FINITE: Stage.SCORE,
+    Reason.VERSION_QUARANTINED: Stage.SCORE,
+    Reason.WRONG_PARTITION: Stage.JOIN,
+    Reason.REJECTED_BY_STORE: Stage.STORE,
 }

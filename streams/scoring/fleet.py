@@ -1,0 +1,112 @@
+"""Follows the deployments and keeps, for each model, what serves it; swaps between batches only.
+
+Versions are loaded on a thread of their own while the present ones go on serving. A version
+that is refused leaves the present one in place and raises a signal; a registry that is away
+is asked again, with a backoff.
+"""
+
+import time
+from collections.abc import Callable, Iterable
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+
+import structlog
+
+from registry.errors import BundleRefusedError
+from runtime.batch import OutgoingRecords
+from schemas.events import DeploymentState
+from streams.scoring.serving import Serving
+from streams.scoring.signals import SignalWriter
+
+RETRY_FIRST_S = 0.5
+RETRY_MOST_S = 15.0
+_log = structlog.get_logger("penstock.fleet")
+
+
+@dataclass(slots=True)
+class _Load:
+    """A deployment on its way to serve."""
+
+    state: DeploymentState
+    future: "Future[Serving] | None" = None
+    failures: int = 0
+    due: float = field(default=0.0)
+
+
+class Fleet:
+    """`serving` is what scores now; `take_changes` is called between batches."""
+
+    def __init__(
+        self,
+        *,
+        news: Callable[[], Iterable[DeploymentState]],
+        load: Callable[[DeploymentState], Serving],
+        signals: SignalWriter,
+        retry_on: tuple[type[Exception], ...],
+    ) -> None:
+        self._news = news
+        self._load = load
+        self._signals = signals
+        self._retry_on = retry_on
+        self._executor = ThreadPoolExecutor(max_workers=1, thread_name_prefix="load")
+        self._loads: dict[str, _Load] = {}
+        self._announcements: list[OutgoingRecords] = []
+        self.states: dict[str, DeploymentState] = {}
+        self.serving: dict[str, Serving] = {}
+
+    @property
+    def settled(self) -> bool:
+        """Whether every deployment serves, was refused, or waits for a registry that is away."""
+        return all(load.failures for load in self._loads.values())
+
+    def take_changes(self) -> None:
+        """Start loading what is new, and swap in what has been loaded since."""
+        for state in self._news():
+            self.states[state.model] = state
+            self._loads[state.model] = _Load(state)
+        for model, load in list(self._loads.items()):
+            if load.future is None and time.monotonic() >= load.due:
+                load.future = self._executor.submit(self._load, load.state)
+            elif load.future is not None and load.future.done():
+                self._finish(model, load, load.future)
+
+    def take_announcements(self) -> list[OutgoingRecords]:
+        announcements, self._announcements = self._announcements, []
+        return announcements
+
+    def close(self) -> None:
+        self._executor.shutdown(wait=False, cancel_futures=True)
+
+    def _finish(self, model: str, load: _Load, future: "Future[Serving]") -> None:
+        try:
+            serving = future.result()
+        except BundleRefusedError as error:
+            self._refused(load.state, error)
+            del self._loads[model]
+        except self._retry_on as error:
+            load.failures += 1
+            load.future = None
+            wait_s = min(RETRY_FIRST_S * 2 ** (load.failures - 1), RETRY_MOST_S)
+            load.due = time.monotonic() + wait_s
+            _log.warning("versions not loadable now", model=model, retry_in_s=wait_s, detail=str(error))
+        else:
+            del self._loads[model]
+            self._swap(serving)
+
+    def _swap(self, serving: Serving) -> None:
+        state = serving.state
+        self.serving[state.model] = serving
+        versions = ",".join(served.version for served in state.versions)
+        _log.info("swapped", model=state.model, version=versions, generation=state.generation)
+        for version, why in serving.quarantined.items():
+            _log.error("version quarantined", model=state.model, version=version, why=why)
+            self._announcements.append(
+                self._signals.version_quarantined(state.model, version, state.generation, why)
+            )
+
+    def _refused(self, state: DeploymentState, error: BundleRefusedError) -> None:
+        versions = ",".join(served.version for served in state.versions)
+        _log.error("version refused", model=state.model, version=versions, why=str(error))
+        self._announcements.append(
+            self._signals.version_refused(state.model, versions, state.generation, str(error))
+        )

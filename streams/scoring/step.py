@@ -1,0 +1,113 @@
+"""The scoring lane's step: deployments followed, batches scored, swaps between batches only."""
+
+from collections.abc import Callable, Collection, Sequence
+
+from runtime.batch import Batch, LaneOutput, OutgoingRecords, RecordColumns, RetryLaterError, Tally, TopicPartitionKey
+from runtime.clock import Clock
+from runtime.dead_letters import DeadLetterWriter
+from schemas.columns import PredictionColumns, Rejection
+from schemas.errors import SchemaRegistryUnavailableError
+from schemas.topics import PREDICTIONS, REQUESTS, Topics
+from streams.scoring.fleet import Fleet
+from streams.scoring.scorer import Guard, score_records
+from streams.scoring.serving import Serving
+from streams.scoring.validation import EventTimeBounds
+
+
+class ScoringStep:
+    """Scores each model's records with what serves it at the start of the batch."""
+
+    def __init__(
+        self,
+        *,
+        fleet: Fleet,
+        topics: Topics,
+        clock: Clock,
+        dead_letters: DeadLetterWriter,
+        bounds: EventTimeBounds,
+        guard: Guard,
+        held_back: Callable[[], bool],
+    ) -> None:
+        self._fleet = fleet
+        self._topics = topics
+        self._clock = clock
+        self._dead_letters = dead_letters
+        self._bounds = bounds
+        self._guard = guard
+        self._held_back = held_back
+        self._hold = False
+
+    def refresh(self) -> None:
+        self._fleet.take_changes()
+        self._hold = self._held_back()
+
+    def topics(self) -> Collection[str]:
+        return self._topics.of_models(REQUESTS, self._fleet.states)
+
+    def ready(self, topic: str) -> bool:
+        return not self._hold and self.model_of(topic) in self._fleet.serving
+
+    def accepted_loss(self, topic: str, partition: int) -> int | None:
+        state = self._fleet.states.get(self.model_of(topic))
+        for loss in state.accepted_losses if state else ():
+            if (loss.topic, loss.partition) == (topic, partition):
+                return loss.offset_next
+        return None
+
+    def take_announcements(self) -> Sequence[OutgoingRecords]:
+        return self._fleet.take_announcements()
+
+    def process(self, batch: Batch) -> LaneOutput:
+        """Score every topic's records. Raises `RetryLaterError` while a schema can't be asked for."""
+        outgoing: list[OutgoingRecords] = []
+        tallies: dict[TopicPartitionKey, Tally] = {}
+        for columns in batch.columns.values():
+            model = self.model_of(columns.topic)
+            try:
+                predictions, rejections = score_records(
+                    columns,
+                    self._fleet.serving[model],
+                    bounds=self._bounds,
+                    now=self._clock.now_ms(),
+                    guard=self._guard,
+                )
+            except SchemaRegistryUnavailableError as error:
+                raise RetryLaterError(f"schemas of {columns.topic} can't be asked for: {error}") from error
+            outgoing += self._predictions(columns, predictions, self._fleet.serving[model])
+            outgoing += self._dead_letters.records(columns, model, rejections)
+            tallies |= tally(columns, rejections)
+        return LaneOutput(outgoing=outgoing, tallies=tallies)
+
+    def committed(self) -> None:
+        """Nothing is kept between batches."""
+
+    def model_of(self, topic: str) -> str:
+        model = self._topics.model_of(topic, REQUESTS)
+        assert model is not None, f"{topic} is no requests topic"
+        return model
+
+    def _predictions(
+        self, columns: RecordColumns, predictions: PredictionColumns, serving: Serving
+    ) -> list[OutgoingRecords]:
+        rows = predictions.requests.rows.tolist()
+        if not rows:
+            return []
+        return [
+            OutgoingRecords(
+                topic=self._topics.of(PREDICTIONS, serving.state.model),
+                keys=[columns.keys[row] for row in rows],
+                values=serving.encoder.encode(predictions),
+            )
+        ]
+
+
+def tally(columns: RecordColumns, rejections: Sequence[Rejection]) -> dict[TopicPartitionKey, Tally]:
+    """Count each partition's records by what became of them."""
+    tallies: dict[TopicPartitionKey, Tally] = {}
+    for partition in columns.partitions:
+        tallies.setdefault((columns.topic, partition), Tally()).records += 1
+    for rejection in rejections:
+        tallies[columns.topic, columns.partitions[rejection.row]].add_dead_letter(rejection.reason)
+    for counts in tallies.values():
+        counts.scored = counts.records - sum(counts.dead_lettered.values())
+    return tallies
