@@ -1,0 +1,146 @@
+"""Fits a document to its collection: every field declared, present and of its kind.
+
+Pure. Times become ISO-8601 UTC text with milliseconds, NaN and infinity become null. What JSON
+becomes is the store's choice (`dump` or `plain`), everything else is the same in every store.
+"""
+
+import math
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime, timedelta
+
+import orjson
+
+from consumers.errors import DocumentError
+from consumers.sinks.base import Document, FieldValue
+from consumers.stored_collections import COLLECTIONS, Collection, FieldKind
+
+INTEGER_MAX = (1 << 63) - 1
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+Convert = Callable[[FieldValue], FieldValue]
+
+
+class Shaper:
+    """Turns documents into tuples of values, in the order of their collection's fields."""
+
+    def __init__(self, *, json: Convert) -> None:
+        kinds: Mapping[FieldKind, Convert] = {**_CONVERTS, FieldKind.JSON: json}
+        self._plans = {
+            collection.name: (
+                collection,
+                tuple((field.name, kinds[field.kind], field.nullable) for field in collection.fields),
+            )
+            for collection in COLLECTIONS
+        }
+
+    def values(self, document: Document) -> list[FieldValue]:
+        """The document's values. Raises `DocumentError` naming the field at fault."""
+        known = self._plans.get(document.collection)
+        if known is None:
+            raise DocumentError(f"there is no collection {document.collection!r}")
+        collection, plan = known
+        _check_identity(document, collection)
+        fields = document.fields
+        row: list[FieldValue] = []
+        for name, convert, nullable in plan:
+            value = fields.get(name)
+            if value is not None:
+                try:
+                    value = convert(value)
+                except (TypeError, ValueError, OverflowError) as error:
+                    raise DocumentError(f"field {name!r}: {error}") from error
+            if value is None and not nullable:
+                raise DocumentError(f"field {name!r} is missing")
+            row.append(value)
+        return row
+
+
+def dump_json(value: FieldValue) -> FieldValue:
+    """JSON as text with sorted keys."""
+    return orjson.dumps(value, option=orjson.OPT_SORT_KEYS).decode()
+
+
+def plain_json(value: FieldValue) -> FieldValue:
+    """JSON as objects, as it comes back from a store."""
+    loaded: FieldValue = orjson.loads(orjson.dumps(value, option=orjson.OPT_SORT_KEYS))
+    return loaded
+
+
+def time_text(ms: int) -> str:
+    """Milliseconds since the epoch as text that date functions understand.
+
+    >>> time_text(1364793300000)
+    '2013-04-01T05:15:00.000Z'
+    """
+    moment = _EPOCH + timedelta(milliseconds=ms)
+    return f"{moment.replace(tzinfo=None).isoformat(timespec='milliseconds')}Z"
+
+
+def _check_identity(document: Document, collection: Collection) -> None:
+    if not document.id:
+        raise DocumentError("the id is empty")
+    if not document.fields.keys() <= collection.names:
+        unknown = sorted(document.fields.keys() - collection.names)
+        raise DocumentError(f"{collection.name} has no field {', '.join(map(repr, unknown))}")
+    if collection.revised != (document.revision is not None):
+        raise DocumentError(f"a revision is {'needed' if collection.revised else 'not allowed'} in {collection.name}")
+    if document.revision is not None and not -INTEGER_MAX <= document.revision <= INTEGER_MAX:
+        raise DocumentError(f"revision {document.revision} has more than 64 bits")
+
+
+def _text(value: FieldValue) -> FieldValue:
+    if type(value) is not str:
+        raise TypeError(f"text was expected, not {_kind_name(value)}")
+    value.encode()
+    return value
+
+
+def _integer(value: FieldValue) -> FieldValue:
+    if type(value) is not int:
+        raise TypeError(f"an integer was expected, not {_kind_name(value)}")
+    if not -INTEGER_MAX - 1 <= value <= INTEGER_MAX:
+        raise ValueError(f"{value} has more than 64 bits")
+    return value
+
+
+def _number(value: FieldValue) -> FieldValue:
+    if type(value) is float:
+        return value if math.isfinite(value) else None
+    if type(value) is int:
+        return float(value)
+    raise TypeError(f"a number was expected, not {_kind_name(value)}")
+
+
+def _boolean(value: FieldValue) -> FieldValue:
+    if type(value) is not bool:
+        raise TypeError(f"true or false was expected, not {_kind_name(value)}")
+    return value
+
+
+def _bytes(value: FieldValue) -> FieldValue:
+    if type(value) is not bytes:
+        raise TypeError(f"bytes were expected, not {_kind_name(value)}")
+    return value
+
+
+def _time(value: FieldValue) -> FieldValue:
+    if type(value) is not int:
+        raise TypeError(f"milliseconds since the epoch were expected, not {_kind_name(value)}")
+    try:
+        return time_text(value)
+    except OverflowError as error:
+        raise ValueError(f"{value} ms is outside the years 1 to 9999") from error
+
+
+def _kind_name(value: FieldValue) -> str:
+    return type(value).__name__
+
+
+_CONVERTS: Mapping[FieldKind, Convert] = {
+    FieldKind.TEXT: _text,
+    FieldKind.INTEGER: _integer,
+    FieldKind.NUMBER: _number,
+    FieldKind.BOOLEAN: _boolean,
+    FieldKind.BYTES: _bytes,
+    FieldKind.TIME: _time,
+}

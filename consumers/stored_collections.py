@@ -1,0 +1,289 @@
+"""What is stored, declared once: every collection with its typed fields.
+
+Tables, index mappings and the analysts' reference page derive from this catalogue; a
+document with a field that is not declared here is refused, never guessed at.
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from functools import cached_property
+
+
+class FieldKind(StrEnum):
+    """What a field holds, independent of the store.
+
+    `time` is milliseconds since the epoch in a document and ISO-8601 UTC text with
+    milliseconds in a store (`2013-04-01T05:15:00.000Z`), so that date functions work on it.
+    """
+
+    TEXT = "text"
+    INTEGER = "integer"
+    NUMBER = "number"
+    BOOLEAN = "boolean"
+    TIME = "time"
+    JSON = "json"
+    BYTES = "bytes"
+
+
+@dataclass(frozen=True, slots=True)
+class StoredField:
+    """One field: name, kind, a sentence for analysts, and whether it may be missing."""
+
+    name: str
+    kind: FieldKind
+    doc: str
+    nullable: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Collection:
+    """A kind of document: a table in SQLite, monthly indices in Elasticsearch.
+
+    `indexes`: groups of fields that are searched together. `revised`: of two documents with the
+    same id the one of the higher revision stays. `position`: the fields that say where the input
+    record was; two documents of one id from two positions are a repeated request.
+    """
+
+    name: str
+    doc: str
+    fields: tuple[StoredField, ...]
+    indexes: tuple[tuple[str, ...], ...] = ()
+    revised: bool = False
+    position: tuple[str, ...] = ()
+
+    @cached_property
+    def names(self) -> frozenset[str]:
+        return frozenset(field.name for field in self.fields)
+
+
+def _text(name: str, doc: str, *, nullable: bool = False) -> StoredField:
+    return StoredField(name, FieldKind.TEXT, doc, nullable)
+
+
+def _integer(name: str, doc: str, *, nullable: bool = False) -> StoredField:
+    return StoredField(name, FieldKind.INTEGER, doc, nullable)
+
+
+def _number(name: str, doc: str, *, nullable: bool = False) -> StoredField:
+    return StoredField(name, FieldKind.NUMBER, doc, nullable)
+
+
+def _time(name: str, doc: str, *, nullable: bool = False) -> StoredField:
+    return StoredField(name, FieldKind.TIME, doc, nullable)
+
+
+def _json(name: str, doc: str, *, nullable: bool = False) -> StoredField:
+    return StoredField(name, FieldKind.JSON, doc, nullable)
+
+
+def _prediction_fields() -> tuple[StoredField, ...]:
+    return (
+        _text("request_id", "the producer's id of the request"),
+        _text("entity_id", "whom or what the prediction is about; the message key"),
+        _text("model", "the model"),
+        _text("version", "the model version that scored"),
+        _text("arm", "the arm of the rollout that the entity was in"),
+        _text("role", "live, or shadow for a version that scores without serving"),
+        _integer("bucket", "routing bucket, 0 to 9,999; missing where one version served all", nullable=True),
+        _integer("generation", "generation of the deployment that was followed"),
+        _number("score", "the score; what it means depends on the model's task", nullable=True),
+        _text("label", "the predicted class; missing for regression", nullable=True),
+        _json("probabilities", "per class, in the order of the signature; multiclass only", nullable=True),
+        _time("event_time", "when it happened, as the producer says"),
+        _time("requested_at", "when Kafka accepted the request"),
+        _time("scored_at", "when it was scored"),
+        _integer("source_partition", "partition of the request record"),
+        _integer("source_offset", "offset of the request record"),
+        _text("cluster_id", "the cluster whose offsets these are"),
+        _json("features", "what the prediction was made from, without personal features"),
+    )
+
+
+_POSITION = ("cluster_id", "source_partition", "source_offset")
+
+PREDICTIONS = Collection(
+    name="predictions",
+    doc="One document per request and model: the live prediction.",
+    fields=_prediction_fields(),
+    indexes=(("request_id",), ("model", "version", "event_time")),
+    revised=True,
+    position=_POSITION,
+)
+SHADOWS = Collection(
+    name="shadows",
+    doc="Predictions of versions that score without serving, one per request and version.",
+    fields=_prediction_fields(),
+    indexes=(("request_id",),),
+    revised=True,
+)
+DEAD_LETTERS = Collection(
+    name="dead_letters",
+    doc="Records that could not be processed, with the reason and where the original is.",
+    fields=(
+        _text("reason", "reason code, from a closed set"),
+        _text("stage", "where in the flow the fault was found"),
+        _text("topic", "topic of the record at fault"),
+        _integer("partition", "its partition"),
+        _integer("offset", "its offset"),
+        _text("model", "the model whose topic it was; empty for system topics"),
+        _text("detail", "what exactly was wrong"),
+        _text("cluster_id", "the cluster whose offsets these are"),
+        StoredField("key", FieldKind.BYTES, "the original key", nullable=True),
+        StoredField("value", FieldKind.BYTES, "the original value, cut at a bound", nullable=True),
+        _integer("value_bytes", "length of the whole original value"),
+        _text("value_sha256", "hash of the whole original value"),
+        StoredField("value_truncated", FieldKind.BOOLEAN, "whether `value` is cut"),
+        _json("headers", "the original headers"),
+        _time("append_time", "when Kafka accepted the record"),
+        _time("failed_at", "when the fault was found"),
+        _text("service", "which process found it"),
+    ),
+    indexes=(("failed_at",), ("model", "reason")),
+)
+DEPLOYMENTS = Collection(
+    name="deployments",
+    doc="What served whom, one document per model and generation.",
+    fields=(
+        _text("model", "the model"),
+        _integer("generation", "rises by one with every change"),
+        _integer("salt", "seed of the routing hash"),
+        _json("versions", "versions that serve, with arm, bundle and buckets"),
+        _text("previous_version", "the version to go back to", nullable=True),
+        _integer("request_schema_id", "id of the request schema"),
+        _integer("prediction_schema_id", "id of the prediction schema"),
+        _json("accepted_losses", "losses that an operator accepted"),
+        _text("command_id", "the command that caused it"),
+        _time("decided_at", "when it was decided"),
+    ),
+    indexes=(("model", "generation"),),
+)
+RECEIPTS = Collection(
+    name="receipts",
+    doc="What each transaction did with each range of offsets; the ledger is made from these.",
+    fields=(
+        _text("cluster_id", "the cluster whose offsets these are"),
+        _text("lane", "which lane"),
+        _text("guarantee", "exactly_once or at_least_once"),
+        _text("model", "the model"),
+        _text("topic", "the input topic"),
+        _integer("partition", "its partition"),
+        _integer("offset_from", "first offset of the range"),
+        _integer("offset_to", "offset after the range"),
+        _integer("records", "records read in the range"),
+        _integer("scored", "records scored"),
+        _json("dead_lettered", "records dead-lettered, by reason"),
+        _integer("lost", "offsets deleted unread whose loss was accepted"),
+        _integer("offset_pending_oldest", "oldest offset still waiting for its label", nullable=True),
+        _time("committed_at", "when the transaction was made"),
+        _integer("receipt_partition", "partition of the receipt itself"),
+        _integer("receipt_offset", "offset of the receipt itself"),
+    ),
+    indexes=(
+        ("cluster_id", "topic", "partition", "lane", "offset_from", "offset_to"),
+        ("cluster_id", "receipt_partition", "receipt_offset"),
+    ),
+)
+JOURNAL = Collection(
+    name="journal",
+    doc="Every decision of the controller with its input, so that it can be explained.",
+    fields=(
+        _text("model", "the model"),
+        _integer("sequence", "number of the decision"),
+        _text("command_id", "the command or event decided on"),
+        _text("input", "the input, as JSON"),
+        _time("now", "the time that the decision was given"),
+        _text("state_before", "state before, as JSON", nullable=True),
+        _text("state_after", "state after, as JSON", nullable=True),
+        _json("actions", "what was done"),
+        _text("outcome", "how it ended"),
+        _text("reason", "why"),
+    ),
+    indexes=(("model", "sequence"),),
+)
+MODEL_EVENTS = Collection(
+    name="model_events",
+    doc="What happened to models.",
+    fields=(
+        _text("model", "the model"),
+        _text("kind", "Activated, RolledBack, RetrainRequested, Trained ..."),
+        _text("version", "the version concerned", nullable=True),
+        _text("previous_version", "the version before", nullable=True),
+        _text("reason", "why"),
+        _text("caused_by", "the command or signal behind it"),
+        _time("occurred_at", "when"),
+    ),
+    indexes=(("model", "occurred_at"),),
+)
+SIGNALS = Collection(
+    name="signals",
+    doc="Alarms about models and data, with their evidence.",
+    fields=(
+        _text("model", "the model"),
+        _text("kind", "what kind of alarm"),
+        _text("message", "the alarm in words"),
+        _text("evidence", "the evidence, as JSON"),
+        _time("raised_at", "when"),
+    ),
+    indexes=(("model", "raised_at"),),
+)
+COMMANDS = Collection(
+    name="commands",
+    doc="What people and automation asked of the controller.",
+    fields=(
+        _text("model", "the model"),
+        _text("action", "what was asked"),
+        _json("arguments", "with which arguments"),
+        _text("issued_by", "by whom"),
+        _time("issued_at", "when"),
+    ),
+    indexes=(("model", "issued_at"),),
+)
+LABELS = Collection(
+    name="labels",
+    doc="What turned out to be true, one document per request: the highest revision.",
+    fields=(
+        _text("request_id", "the request that it judges"),
+        _text("entity_id", "the request's entity"),
+        _text("model", "the model"),
+        _text("label", "the true class or value as text; missing when taken back", nullable=True),
+        _number("label_number", "the true value where it is a number", nullable=True),
+        _integer("label_revision", "the producer's revision"),
+        _number("weight", "weight of the label", nullable=True),
+        _number("value", "what being right was worth", nullable=True),
+        _time("event_time", "when it became known"),
+    ),
+    indexes=(("model", "event_time"),),
+    revised=True,
+)
+LOGS = Collection(
+    name="logs",
+    doc="Log lines of penstock's processes.",
+    fields=(
+        _text("service", "which process"),
+        _text("level", "how serious"),
+        _text("event", "what happened"),
+        _time("logged_at", "when"),
+        _text("model", "the model concerned", nullable=True),
+        _text("version", "the version concerned", nullable=True),
+        _text("request_id", "the request concerned", nullable=True),
+        _text("topic", "the topic concerned", nullable=True),
+        _integer("partition", "the partition concerned", nullable=True),
+        _integer("offset", "the offset concerned", nullable=True),
+        _json("fields", "anything else"),
+    ),
+    indexes=(("logged_at",),),
+)
+
+COLLECTIONS: tuple[Collection, ...] = (
+    PREDICTIONS,
+    SHADOWS,
+    DEAD_LETTERS,
+    DEPLOYMENTS,
+    RECEIPTS,
+    JOURNAL,
+    MODEL_EVENTS,
+    SIGNALS,
+    COMMANDS,
+    LABELS,
+    LOGS,
+)
