@@ -1,0 +1,1 @@
+"""Where requests and labels come from: tabular files, and a year of flights."""
