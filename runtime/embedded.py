@@ -50,6 +50,13 @@ def address_path(settings: Settings) -> Path:
     return settings.run_dir / "broker-address.json"
 
 
+def read_address(settings: Settings, cluster_id: str) -> str:
+    """The address of the broker that was started under that cluster id."""
+    fields = orjson.loads(address_path(settings).read_bytes())
+    assert fields["cluster_id"] == cluster_id, "the address was written by the broker that has just become ready"
+    return str(fields["address"])
+
+
 class SavedRecords:
     """The newest record per key of one topic, on disk."""
 

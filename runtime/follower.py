@@ -27,7 +27,7 @@ class Follower:
         self._consumer: Consumer = build_reader(kafka)
         self._consumer.assign([system_partition(topic, OFFSET_BEGINNING)])
 
-    def catch_up(self, deadline_s: float) -> Iterator[Message]:
+    def catch_up(self, deadline_s: float) -> Iterator[Message[bytes, bytes]]:
         """All records up to the end of the log as it is now.
 
         Raises `BrokerUnreachableError` when the end is not reached by the deadline.
@@ -44,7 +44,7 @@ class Follower:
                     _log.warning("topic not readable yet", topic=self._topic, detail=fault.str())
         raise BrokerUnreachableError(self._kafka.bootstrap_servers, f"{self._topic} was not read to its end in time")
 
-    def news(self) -> Iterator[Message]:
+    def news(self) -> Iterator[Message[bytes, bytes]]:
         """Records that have come since; returns at once when there are none."""
         for message in self._consumer.consume(_POLL_RECORDS, 0.0):
             if message.error() is None:
@@ -52,3 +52,12 @@ class Follower:
 
     def close(self) -> None:
         self._consumer.close()
+
+
+def read_to_end(kafka: KafkaSettings, topic: str, *, deadline_s: float) -> list[Message[bytes, bytes]]:
+    """Every record of a system topic as of now. Raises as `Follower.catch_up` does."""
+    follower = Follower(kafka, topic)
+    try:
+        return list(follower.catch_up(deadline_s))
+    finally:
+        follower.close()

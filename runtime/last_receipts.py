@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 
 from runtime.batch import TopicPartitionKey
-from runtime.follower import Follower
+from runtime.follower import read_to_end
 from runtime.settings import KafkaSettings
 from schemas.codec import EventCodec
 from schemas.events import Receipt
@@ -23,15 +23,11 @@ def receipts_reader(
     def read(places: Sequence[TopicPartitionKey]) -> dict[TopicPartitionKey, int]:
         wanted = set(places)
         found: dict[TopicPartitionKey, int] = {}
-        follower = Follower(kafka, topics.of(RECEIPTS))
-        try:
-            for message in follower.catch_up(_DEADLINE_S):
-                receipt = codec.decode(Receipt, message.value())
-                place = (receipt.topic, receipt.partition)
-                if place in wanted and receipt.lane == lane and receipt.cluster_id == cluster_id:
-                    found[place] = max(found.get(place, 0), receipt.offset_to)
-        finally:
-            follower.close()
+        for message in read_to_end(kafka, topics.of(RECEIPTS), deadline_s=_DEADLINE_S):
+            receipt = codec.decode(Receipt, message.value())
+            place = (receipt.topic, receipt.partition)
+            if place in wanted and receipt.lane == lane and receipt.cluster_id == cluster_id:
+                found[place] = max(found.get(place, 0), receipt.offset_to)
         return found
 
     return read

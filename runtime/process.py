@@ -24,6 +24,7 @@ EXIT_FAILED = 1
 EXIT_FENCED = 72
 BEAT_EVERY_S = 1.0
 
+Body = Callable[[threading.Event, Callable[[], None]], None]
 State = Literal["starting", "ready", "stopping", "stopped", "failed"]
 _log = structlog.get_logger("penstock.process")
 
@@ -54,7 +55,7 @@ class Process:
         self._supervisor = os.getppid()
         self._lock = threading.Lock()
 
-    def run(self, body: Callable[[threading.Event, Callable[[], None]], None], *, supervised: bool) -> int:
+    def run(self, body: Body, *, supervised: bool) -> int:
         """Run `body(stop, ready)` to its end and return the process's exit code."""
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._asked_to_stop)

@@ -55,7 +55,10 @@ class ScoringSettings(Section):
     event_time_ahead_max_s: float | None = Field(None, gt=0, description="later events are dead-lettered; none: off")
     predict_timeout_s: Seconds = Field(60.0, description="a predict call beyond it: the process is ended")
     memory_bytes_max: int = Field(4 << 30, ge=1 << 28, description="a scorer above it is ended")
-    transaction_hang_s: Seconds = Field(20.0, description="a Kafka call in a transaction beyond it: the process is ended")
+    transaction_hang_s: Seconds = Field(20.0, description="a transactional call beyond it: the process is ended")
+    quarantine: Literal["previous_version", "dead_letter"] = Field(
+        "dead_letter", description="what becomes of requests whose version hung or ran out of memory twice"
+    )
 
 
 class ProducerSettings(Section):
@@ -108,7 +111,8 @@ class Settings(BaseSettings):
     @property
     def guarantee(self) -> Guarantee:
         """Exactly once needs transactional offsets, which the embedded broker does not store."""
-        return "at_least_once" if self.kafka.cluster_id.startswith("embedded-") or self.kafka.embedded else "exactly_once"
+        embedded = self.kafka.embedded or self.kafka.cluster_id.startswith("embedded-")
+        return "at_least_once" if embedded else "exactly_once"
 
     @property
     def registry_dir(self) -> Path:

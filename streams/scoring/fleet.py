@@ -20,6 +20,7 @@ from streams.scoring.signals import SignalWriter
 
 RETRY_FIRST_S = 0.5
 RETRY_MOST_S = 15.0
+LOOK_EVERY_S = 0.02
 _log = structlog.get_logger("penstock.fleet")
 
 
@@ -39,6 +40,7 @@ class Fleet:
     def __init__(
         self,
         *,
+        known: Iterable[DeploymentState],
         news: Callable[[], Iterable[DeploymentState]],
         load: Callable[[DeploymentState], Serving],
         signals: SignalWriter,
@@ -53,17 +55,20 @@ class Fleet:
         self._announcements: list[OutgoingRecords] = []
         self.states: dict[str, DeploymentState] = {}
         self.serving: dict[str, Serving] = {}
+        for state in known:
+            self._take(state)
 
-    @property
-    def settled(self) -> bool:
-        """Whether every deployment serves, was refused, or waits for a registry that is away."""
-        return all(load.failures for load in self._loads.values())
+    def load_all(self, deadline_s: float) -> None:
+        """Wait until each deployment serves, was refused, or has failed to load once."""
+        deadline = time.monotonic() + deadline_s
+        while time.monotonic() < deadline and not all(load.failures for load in self._loads.values()):
+            self.take_changes()
+            time.sleep(LOOK_EVERY_S)
 
     def take_changes(self) -> None:
         """Start loading what is new, and swap in what has been loaded since."""
         for state in self._news():
-            self.states[state.model] = state
-            self._loads[state.model] = _Load(state)
+            self._take(state)
         for model, load in list(self._loads.items()):
             if load.future is None and time.monotonic() >= load.due:
                 load.future = self._executor.submit(self._load, load.state)
@@ -76,6 +81,10 @@ class Fleet:
 
     def close(self) -> None:
         self._executor.shutdown(wait=False, cancel_futures=True)
+
+    def _take(self, state: DeploymentState) -> None:
+        self.states[state.model] = state
+        self._loads[state.model] = _Load(state)
 
     def _finish(self, model: str, load: _Load, future: "Future[Serving]") -> None:
         try:

@@ -1,0 +1,114 @@
+"""One supervised process: started, watched, started again with a backoff, stopped by a deadline."""
+
+import os
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+
+import structlog
+
+from runtime.process import EXIT_FENCED, read_status, status_path
+from runtime.settings import Settings
+
+HEALTHY_AFTER_S = 30.0
+_log = structlog.get_logger("penstock.supervisor")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChildSpec:
+    """The role and slot that a process fills."""
+
+    role: str
+    slot: int
+
+
+class Child:
+    """A process in a slot; dying early makes the next start wait longer."""
+
+    def __init__(self, spec: ChildSpec, settings: Settings, *, config: str | None) -> None:
+        self.role = spec.role
+        self.name = f"{spec.role}-{spec.slot}"
+        self._spec = spec
+        self._settings = settings
+        self._config = config
+        self._process: subprocess.Popen[bytes] | None = None
+        self._started_at = 0.0
+        self._start_due: float | None = None
+        self._deaths = 0
+
+    @property
+    def exit_code(self) -> int | None:
+        return self._process.poll() if self._process is not None else None
+
+    @property
+    def dead(self) -> bool:
+        return self.exit_code is not None
+
+    @property
+    def ready(self) -> bool:
+        """Whether the process that runs now has said that it serves."""
+        if self._process is None or self.dead:
+            return False
+        status = read_status(self._settings.run_dir, self._spec.role, self._spec.slot)
+        return status is not None and status.pid == self._process.pid and status.state == "ready"
+
+    def start(self) -> None:
+        self._settings.log_dir.mkdir(parents=True, exist_ok=True)
+        with (self._settings.log_dir / f"{self.name}.stderr").open("ab") as errors:
+            self._process = subprocess.Popen(
+                self._command(),
+                env=self._environment(),
+                stdin=subprocess.DEVNULL,
+                stdout=errors,
+                stderr=errors,
+                # Ctrl-C is for the supervisor, which stops its processes in order.
+                start_new_session=True,
+            )
+        self._started_at = time.monotonic()
+        self._start_due = None
+
+    def restart_if_dead(self) -> None:
+        """Start again what died, once its backoff is over."""
+        code = self.exit_code
+        if code is None or code == EXIT_FENCED:
+            return
+        now = time.monotonic()
+        if self._start_due is None:
+            self._deaths = 1 if now - self._started_at > HEALTHY_AFTER_S else self._deaths + 1
+            limits = self._settings.supervisor
+            wait_s = min(limits.restart_backoff_s * 2 ** (self._deaths - 1), limits.restart_backoff_max_s)
+            self._start_due = now + wait_s
+            _log.warning("process died", process=self.name, exit_code=code, restart_in_s=wait_s)
+        elif now >= self._start_due:
+            self.start()
+            _log.info("process started again", process=self.name)
+
+    def ask_to_stop(self) -> None:
+        if self._process is not None and not self.dead:
+            self._process.terminate()
+
+    def await_end(self, deadline: float) -> None:
+        """Wait for the end until `deadline` (monotonic), then kill."""
+        if self._process is None:
+            return
+        try:
+            self._process.wait(max(deadline - time.monotonic(), 0.1))
+        except subprocess.TimeoutExpired:
+            _log.error("process did not stop in time and is killed", process=self.name)
+            self._process.kill()
+            self._process.wait(5.0)
+        status_path(self._settings.run_dir, self._spec.role, self._spec.slot).unlink(missing_ok=True)
+
+    def _command(self) -> list[str]:
+        command = [sys.executable, "-m", "penstock", "run", self._spec.role, "--slot", str(self._spec.slot)]
+        command += ["--supervised", "--data-dir", str(self._settings.data_dir)]
+        return [*command, "--config", self._config] if self._config else command
+
+    def _environment(self) -> dict[str, str]:
+        kafka = self._settings.kafka
+        return {
+            **os.environ,
+            "PENSTOCK_KAFKA__BOOTSTRAP_SERVERS": kafka.bootstrap_servers,
+            "PENSTOCK_KAFKA__CLUSTER_ID": kafka.cluster_id,
+        }

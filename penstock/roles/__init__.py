@@ -1,0 +1,1 @@
+"""One module for each role of a penstock process: it builds the parts and hands back a body to run."""

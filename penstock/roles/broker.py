@@ -1,0 +1,9 @@
+"""The embedded broker's process."""
+
+from runtime.embedded import run_embedded_broker
+from runtime.process import Body
+from runtime.settings import Settings
+
+
+def broker_body(settings: Settings, _slot: int) -> Body:
+    return lambda stop, ready: run_embedded_broker(settings, stop=stop, ready=ready)

@@ -1,0 +1,83 @@
+"""What every lane's process builds alike: consumer, commit, assignment, receipts and the lane."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from runtime.assignment import Assignment, LossSignal
+from runtime.clock import Clock
+from runtime.commit import Commit, PlainCommit, TransactionalCommit
+from runtime.kafka import build_group_consumer, build_producer
+from runtime.lane import Lane, LaneStep
+from runtime.last_receipts import receipts_reader
+from runtime.receipts import ReceiptWriter
+from runtime.settings import Settings
+from runtime.watchdog import Watchdog
+from schemas.codec import EventCodec
+from schemas.topics import Topics
+
+# Below the hang limit of the watchdog, so that a call which can be repeated is, before the process ends.
+CALL_DEADLINE_S = 8.0
+ASSIGN_DEADLINE_S = 45.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LanePlan:
+    """What one lane is, beside the settings: its name, group, slot and step."""
+
+    name: str
+    group: str
+    slot: int
+    step: LaneStep
+    cluster_id: str
+    model_of: Callable[[str], str] | None
+    loss_signal: LossSignal
+
+    @property
+    def transactional_id(self) -> str:
+        return f"{self.group}-{self.slot}"
+
+
+def build_lane(
+    settings: Settings, plan: LanePlan, *, topics: Topics, codec: EventCodec, clock: Clock, watchdog: Watchdog
+) -> Lane:
+    """The lane of that plan, with receipts where the plan says whose records they are."""
+    consumer = build_group_consumer(settings.kafka, group=plan.group)
+    assignment = Assignment(
+        consumer,
+        last_receipts=receipts_reader(
+            settings.kafka, topics=topics, codec=codec, lane=plan.name, cluster_id=plan.cluster_id
+        ),
+        loss_signal=plan.loss_signal,
+        deadline_s=ASSIGN_DEADLINE_S,
+    )
+    commit: Commit
+    if settings.guarantee == "exactly_once":
+        commit = TransactionalCommit(
+            build_producer(settings.kafka, transactional_id=plan.transactional_id),
+            consumer,
+            watchdog=watchdog,
+            hang_s=settings.scoring.transaction_hang_s,
+            deadline_s=CALL_DEADLINE_S,
+        )
+    else:
+        commit = PlainCommit(build_producer(settings.kafka), consumer, deadline_s=CALL_DEADLINE_S)
+    receipts = None
+    if plan.model_of is not None:
+        receipts = ReceiptWriter(
+            lane=plan.name,
+            guarantee=settings.guarantee,
+            cluster_id=plan.cluster_id,
+            topics=topics,
+            codec=codec,
+            clock=clock,
+            model_of=plan.model_of,
+        )
+    return Lane(
+        consumer=consumer,
+        commit=commit,
+        step=plan.step,
+        assignment=assignment,
+        receipts=receipts,
+        batch_records_max=settings.scoring.batch_records_max,
+        batch_wait_ms=settings.scoring.batch_wait_ms,
+    )

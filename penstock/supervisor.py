@@ -1,0 +1,135 @@
+"""`penstock up`: starts the stack's processes, starts again what dies, stops all of them in order.
+
+On the embedded broker, which loses everything with its process, the death of the broker is the
+death of the stack's data: everything is started anew around a new one.
+"""
+
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable, Sequence
+
+import structlog
+
+from penstock.child import Child, ChildSpec
+from runtime.embedded import read_address
+from runtime.errors import RuntimeShellError
+from runtime.settings import Settings
+from runtime.stack import Stack, announce, find_stack, withdraw
+
+LOOK_EVERY_S = 0.1
+_log = structlog.get_logger("penstock.supervisor")
+
+
+class StackAlreadyRunningError(RuntimeShellError):
+    """Two stacks on one data directory would write over each other."""
+
+
+class StackNotReadyError(RuntimeShellError):
+    """Some process did not come to serve in time."""
+
+
+class Supervisor:
+    """Runs one stack in the foreground until it is asked to stop."""
+
+    def __init__(self, settings: Settings, *, config: str | None, on_ready: Callable[[Stack], None]) -> None:
+        self._settings = settings
+        self._config = config
+        self._on_ready = on_ready
+        self._stop = threading.Event()
+        self._broker: Child | None = None
+        self._children: list[Child] = []
+
+    def run(self) -> int:
+        """Start, watch, stop. Raises `RuntimeShellError` when the stack can't be started."""
+        running = find_stack(self._settings)
+        if running is not None:
+            raise StackAlreadyRunningError(
+                f"a stack already runs on {self._settings.data_dir} (process {running.pid}): stop it, "
+                "or give another --data-dir"
+            )
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda _number, _frame: self._stop.set())
+        try:
+            self._start()
+            while not self._stop.wait(LOOK_EVERY_S):
+                self._look_after()
+        finally:
+            withdraw(self._settings)
+            self._stop_all()
+        return 0
+
+    def _start(self) -> None:
+        settings = self._settings
+        if settings.kafka.embedded:
+            self._broker, settings = self._start_broker()
+        specs = [ChildSpec(role="controller", slot=0), ChildSpec(role="sink", slot=0)]
+        specs += [ChildSpec(role="scorer", slot=slot) for slot in range(settings.workers)]
+        self._children = [Child(spec, settings, config=self._config) for spec in specs]
+        for child in self._children:
+            child.start()
+        self._await_ready(self._children)
+        if self._stop.is_set():
+            return
+        stack = self._stack(settings)
+        announce(self._settings, stack)
+        self._on_ready(stack)
+
+    def _start_broker(self) -> tuple[Child, Settings]:
+        cluster = f"embedded-{time.time_ns() // 1_000_000:x}"
+        kafka = self._settings.kafka.model_copy(update={"cluster_id": cluster})
+        settings = self._settings.model_copy(update={"kafka": kafka})
+        broker = Child(ChildSpec(role="broker", slot=0), settings, config=self._config)
+        broker.start()
+        self._await_ready([broker])
+        kafka = kafka.model_copy(update={"bootstrap_servers": read_address(self._settings, cluster)})
+        return broker, self._settings.model_copy(update={"kafka": kafka})
+
+    def _await_ready(self, children: Sequence[Child]) -> None:
+        deadline = time.monotonic() + self._settings.supervisor.ready_timeout_s
+        while not self._stop.is_set() and not all(child.ready for child in children):
+            if time.monotonic() > deadline:
+                waiting = ", ".join(child.name for child in children if not child.ready)
+                raise StackNotReadyError(f"not ready in time: {waiting}; see {self._settings.log_dir}")
+            for child in children:
+                child.restart_if_dead()
+            self._stop.wait(LOOK_EVERY_S)
+
+    def _look_after(self) -> None:
+        if self._broker is not None and self._broker.dead:
+            _log.error("the embedded broker died and its records with it; starting the stack anew")
+            withdraw(self._settings)
+            self._stop_all()
+            self._start()
+        for child in self._children:
+            child.restart_if_dead()
+
+    def _stop_all(self) -> None:
+        """Scorers and controller first, so that the sink can still write what they made."""
+        deadline = time.monotonic() + self._settings.supervisor.stop_timeout_s
+        sinks = [child for child in self._children if child.role == "sink"]
+        others = [child for child in self._children if child.role != "sink"]
+        brokers = [self._broker] if self._broker is not None else []
+        for group in (others, sinks, brokers):
+            for child in group:
+                child.ask_to_stop()
+            for child in group:
+                child.await_end(deadline)
+        self._children, self._broker = [], None
+
+    def _stack(self, settings: Settings) -> Stack:
+        names = [child.name for child in self._children]
+        return Stack(
+            pid=os.getpid(),
+            broker=settings.kafka.bootstrap_servers,
+            cluster_id=settings.kafka.cluster_id,
+            store=str(settings.store_path),
+            schema_registry=str(settings.registry_dir / "schemas.sqlite"),
+            processes=tuple(names if self._broker is None else [self._broker.name, *names]),
+        )
+
+
+def up(settings: Settings, *, config: str | None, on_ready: Callable[[Stack], None]) -> int:
+    """Run the stack in the foreground; `on_ready` is called each time that everything serves."""
+    return Supervisor(settings, config=config, on_ready=on_ready).run()
