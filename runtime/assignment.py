@@ -119,9 +119,7 @@ class Assignment:
         return signals
 
     def _assigned(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
-        starts = start_offsets(
-            consumer, partitions, last_receipts=self._last_receipts, deadline_s=self._deadline_s
-        )
+        starts = start_offsets(consumer, partitions, last_receipts=self._last_receipts, deadline_s=self._deadline_s)
         consumer.incremental_assign(
             [TopicPartition(start.topic, start.partition, max(start.offset, start.log_start)) for start in starts]
         )

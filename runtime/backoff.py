@@ -26,5 +26,3 @@ class Backoff:
 
     def succeeded(self) -> None:
         self._failures = 0
-
-

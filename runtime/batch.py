@@ -95,4 +95,3 @@ def _columns(topic: str, messages: Sequence[Message]) -> RecordColumns:
         offsets=[message.offset() or 0 for message in messages],
         append_times=[message.timestamp()[1] for message in messages],
     )
-

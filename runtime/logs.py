@@ -132,9 +132,7 @@ def log_entry(line: Line, *, service: str, logged_at: int) -> LogEntry:
         topic=_text(line.get("topic")),
         partition=_number(line.get("partition")),
         offset=_number(line.get("offset")),
-        fields={
-            name: str(value) for name, value in line.items() if name not in _RESERVED and not name.startswith("_")
-        },
+        fields={name: str(value) for name, value in line.items() if name not in _RESERVED and not name.startswith("_")},
     )
 
 

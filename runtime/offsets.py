@@ -60,9 +60,7 @@ def start_offsets(
     return starts
 
 
-def _committed(
-    consumer: Consumer, partitions: Sequence[TopicPartition], deadline: float
-) -> list[TopicPartition]:
+def _committed(consumer: Consumer, partitions: Sequence[TopicPartition], deadline: float) -> list[TopicPartition]:
     wanted = [TopicPartition(partition.topic, partition.partition) for partition in partitions]
     while True:
         try:

@@ -95,7 +95,11 @@ class Settings(BaseSettings):
     """Everything a penstock process can be told."""
 
     model_config = SettingsConfigDict(
-        env_prefix="PENSTOCK_", env_nested_delimiter="__", extra="forbid", frozen=True, nested_model_default_partial_update=True
+        env_prefix="PENSTOCK_",
+        env_nested_delimiter="__",
+        extra="forbid",
+        frozen=True,
+        nested_model_default_partial_update=True,
     )
 
     data_dir: Path = Field(Path(".penstock"), description="registry, embedded store, caches, logs and run state")
@@ -179,5 +183,7 @@ def load_settings(config: Path | None = None, **overrides: Any) -> Settings:
 def _in_one_sentence(error: ValueError) -> str:
     if not isinstance(error, ValidationError):
         return str(error)
-    faults = [f"{'.'.join(str(part) for part in fault['loc']) or 'settings'}: {fault['msg']}" for fault in error.errors()]
+    faults = [
+        f"{'.'.join(str(part) for part in fault['loc']) or 'settings'}: {fault['msg']}" for fault in error.errors()
+    ]
     return "; ".join(faults)

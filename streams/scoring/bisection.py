@@ -7,7 +7,6 @@ Halving isolates k rows at fault among n in at most 2 k log2(n) + 1 calls, and n
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-
 from registry.errors import EstimatorError
 from registry.loaded import Scores
 
@@ -48,5 +47,3 @@ def score_span(score: ScoreSpan, rows: int) -> tuple[Sequence[Part], Sequence[Ro
                 middle = (start + stop) // 2
                 spans += [(middle, stop), (start, middle)]
     return parts, faults
-
-

@@ -109,13 +109,9 @@ class Fleet:
         _log.info("swapped", model=state.model, version=versions, generation=state.generation)
         for version, why in serving.quarantined.items():
             _log.error("version quarantined", model=state.model, version=version, why=why)
-            self._announcements.append(
-                self._signals.version_quarantined(state.model, version, state.generation, why)
-            )
+            self._announcements.append(self._signals.version_quarantined(state.model, version, state.generation, why))
 
     def _refused(self, state: DeploymentState, error: BundleRefusedError) -> None:
         versions = ",".join(served.version for served in state.versions)
         _log.error("version refused", model=state.model, version=versions, why=str(error))
-        self._announcements.append(
-            self._signals.version_refused(state.model, versions, state.generation, str(error))
-        )
+        self._announcements.append(self._signals.version_refused(state.model, versions, state.generation, str(error)))

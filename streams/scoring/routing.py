@@ -49,7 +49,9 @@ def _owners(state: DeploymentState) -> npt.NDArray[np.int64]:
     owners = np.full(BUCKETS, -1, dtype=np.int64)
     for index, served in enumerate(state.versions):
         for span in served.buckets:
-            assert (owners[span.start : span.end] == -1).all(), f"buckets {span} of {state.model} belong to two versions"
+            assert (owners[span.start : span.end] == -1).all(), (
+                f"buckets {span} of {state.model} belong to two versions"
+            )
             owners[span.start : span.end] = index
     assert (owners >= 0).all(), f"some buckets of {state.model} belong to no version"
     return owners

@@ -62,7 +62,9 @@ def score_records(
     rejections += invalid
     if not valid.all():
         requests = requests.take(np.flatnonzero(valid))
-    routes = route(requests.entity_ids.to_pylist() if len(serving.versions) > 1 else requests.rows.tolist(), serving.state)
+    routes = route(
+        requests.entity_ids.to_pylist() if len(serving.versions) > 1 else requests.rows.tolist(), serving.state
+    )
     answers = _Answers.empty(len(requests.rows))
     for index, version in enumerate(serving.versions):
         members = np.flatnonzero(routes.versions == index)
@@ -116,9 +118,7 @@ def _not_finite(requests: RequestColumns, fitting: Ints, part: Part) -> list[Rej
 def _quarantined(requests: RequestColumns, members: Ints, serving: Serving, index: int) -> list[Rejection]:
     version = serving.state.versions[index].version
     detail = f"version {version} is quarantined: {serving.quarantined[version]}"
-    return [
-        Rejection(row=int(row), reason=Reason.VERSION_QUARANTINED, detail=detail) for row in requests.rows[members]
-    ]
+    return [Rejection(row=int(row), reason=Reason.VERSION_QUARANTINED, detail=detail) for row in requests.rows[members]]
 
 
 def _predictions(  # noqa: PLR0913  the parts of one prediction, each used once
