@@ -71,7 +71,7 @@ class TransactionalCommit:
         self._membership = self._consumer.consumer_group_metadata()
 
     def commit(self, outgoing: Sequence[OutgoingRecords], offsets: Sequence[TopicPartition]) -> None:
-        """Steps, in this order:
+        """Make the batch final in this order.
 
         1. begin; 2. produce; 3. send the offsets with the membership that polled them;
         4. commit. An abortable error at any step aborts all of it.

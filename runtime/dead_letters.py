@@ -3,11 +3,10 @@
 import hashlib
 from dataclasses import dataclass
 
-from schemas.codec import EventCodec
-
 from runtime.batch import OutgoingRecords, RecordColumns
 from runtime.clock import Clock
 from runtime.kafka import SYSTEM_PARTITION
+from schemas.codec import EventCodec
 from schemas.columns import Rejection
 from schemas.events import DeadLetter, Header
 from schemas.reasons import STAGES

@@ -2,11 +2,10 @@
 
 from collections.abc import Callable, Sequence
 
-from schemas.codec import EventCodec
-
 from runtime.batch import TopicPartitionKey
 from runtime.follower import read_to_end
 from runtime.settings import KafkaSettings
+from schemas.codec import EventCodec
 from schemas.events import Receipt
 from schemas.topics import RECEIPTS, Topics
 

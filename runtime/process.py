@@ -68,7 +68,7 @@ class Process:
             _log.error("fenced", detail=str(error))
             self._enter("failed", str(error))
             return EXIT_FENCED
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001  the verdict of last resort: say it, exit, be started again
             _log.exception("process failed")
             self._enter("failed", f"{type(error).__name__}: {error}")
             return EXIT_FAILED

@@ -8,13 +8,13 @@ markers take offsets; records are counted, never offsets.
 from collections.abc import Callable, Sequence
 
 from confluent_kafka import TopicPartition
-from schemas.codec import EventCodec
 
 from runtime.assignment import Assignment
 from runtime.batch import Batch, LaneOutput, OutgoingRecords, Tally
 from runtime.clock import Clock
 from runtime.kafka import SYSTEM_PARTITION
 from runtime.settings import Guarantee
+from schemas.codec import EventCodec
 from schemas.events import Receipt
 from schemas.topics import RECEIPTS, Topics
 

@@ -12,11 +12,11 @@ import faust
 from faust.serializers.codecs import Codec
 from faust.transport.drivers.aiokafka import AIOKafkaConsumerThread, Consumer, Transport
 from faust.types import TopicT
-from schemas.codec import EventCodec
-from schemas.prediction_reader import PredictionReader
 
 from runtime.settings import Settings
+from schemas.codec import EventCodec
 from schemas.events import EVENT_TYPES
+from schemas.prediction_reader import PredictionReader
 from schemas.registry_port import SchemaRegistry
 from schemas.topics import TopicKind, Topics
 

@@ -3,8 +3,6 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from schemas.codec import EventCodec
-
 from runtime.assignment import Assignment, LossSignal
 from runtime.clock import Clock
 from runtime.commit import Commit, PlainCommit, TransactionalCommit
@@ -14,6 +12,7 @@ from runtime.last_receipts import receipts_reader
 from runtime.receipts import ReceiptWriter
 from runtime.settings import Settings
 from runtime.watchdog import Watchdog
+from schemas.codec import EventCodec
 from schemas.topics import Topics
 
 # Below the hang limit of the watchdog, so that a call which can be repeated is, before the process ends.

@@ -6,7 +6,6 @@ from contextlib import AbstractContextManager
 
 import structlog
 from confluent_kafka import Message
-from schemas.codec import EventCodec
 
 from penstock import wiring
 from penstock.roles.lanes import LanePlan, build_lane
@@ -19,6 +18,7 @@ from runtime.kafka import cluster_id, ensure_topics
 from runtime.process import Body
 from runtime.settings import Settings
 from runtime.watchdog import Watchdog
+from schemas.codec import EventCodec
 from schemas.errors import EventDecodeError, SchemaRegistryUnavailableError
 from schemas.events import DeploymentState
 from schemas.topics import DEPLOYMENTS, Topics

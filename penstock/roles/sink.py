@@ -4,7 +4,6 @@ import threading
 from collections.abc import Callable
 
 from consumers.loop import SinkLoop
-
 from penstock import wiring
 from runtime.kafka import ensure_topics
 from runtime.process import Body

@@ -9,11 +9,11 @@ from dataclasses import asdict, dataclass, field, replace
 
 import orjson
 import structlog
-from schemas.codec import EventCodec
 
 from runtime.batch import Batch, LaneOutput, OutgoingRecords, RecordColumns, RetryLaterError, Tally
 from runtime.clock import Clock
 from runtime.kafka import SYSTEM_PARTITION
+from schemas.codec import EventCodec
 from schemas.errors import EventDecodeError, SchemaRegistryUnavailableError
 from schemas.events import Command, DeploymentState, Event, JournalEntry
 from schemas.topics import COMMANDS, DEPLOYMENTS, JOURNAL, MODEL_EVENTS, TopicKind, Topics

@@ -3,11 +3,10 @@
 from dataclasses import replace
 from typing import Literal, Protocol
 
-from schemas.decoders import build_decoder
-from schemas.prediction_encoder import PredictionEncoder
-
 from registry.loaded import LoadedVersion
+from schemas.decoders import build_decoder
 from schemas.events import DeploymentState, ServedVersion
+from schemas.prediction_encoder import PredictionEncoder
 from schemas.registry_port import SchemaRegistry
 from streams.scoring.serving import Serving
 from streams.scoring.strikes import Strikes

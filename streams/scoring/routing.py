@@ -5,11 +5,11 @@ xxh64(entity_id, seed = the deployment's salt) mod 10,000. Where one version ser
 nothing is hashed.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
 import xxhash
 
 from schemas.events import DeploymentState
@@ -26,13 +26,13 @@ class Routes:
     buckets: npt.NDArray[np.int64]
 
 
-def route(entity_ids: Sequence[str], state: DeploymentState) -> Routes:
+def route(entity_ids: pa.StringArray, state: DeploymentState) -> Routes:
     """Route each entity by the deployment's bucket ranges, which cover every bucket once."""
     if len(state.versions) == 1:
         return Routes(
             versions=np.zeros(len(entity_ids), dtype=np.int64), buckets=np.full(len(entity_ids), NO_BUCKET, np.int64)
         )
-    buckets = np.array([bucket(entity_id, state.salt) for entity_id in entity_ids], dtype=np.int64)
+    buckets = np.array([bucket(entity_id, state.salt) for entity_id in entity_ids.to_pylist()], dtype=np.int64)
     return Routes(versions=_owners(state)[buckets], buckets=buckets)
 
 
@@ -49,9 +49,7 @@ def _owners(state: DeploymentState) -> npt.NDArray[np.int64]:
     owners = np.full(BUCKETS, -1, dtype=np.int64)
     for index, served in enumerate(state.versions):
         for span in served.buckets:
-            assert (owners[span.start : span.end] == -1).all(), (
-                f"buckets {span} of {state.model} belong to two versions"
-            )
+            assert (owners[span.start : span.end] == -1).all(), f"{span} of {state.model} has two owners"
             owners[span.start : span.end] = index
     assert (owners >= 0).all(), f"some buckets of {state.model} belong to no version"
     return owners

@@ -16,7 +16,7 @@ from runtime.batch import RecordColumns
 from schemas.columns import PredictionColumns, Rejection, RequestColumns
 from schemas.reasons import Reason
 from streams.scoring.bisection import Part, score_span
-from streams.scoring.routing import route
+from streams.scoring.routing import Routes, route
 from streams.scoring.serving import Serving
 from streams.scoring.validation import EventTimeBounds, validate
 
@@ -74,8 +74,7 @@ def score_records(
             rejections += _score_version(requests, members, version, answers, guard)
     kept = np.flatnonzero(answers.scored)
     assert len(kept) + len(rejections) == len(records), (len(kept), len(rejections), len(records))
-    predictions = _predictions(records, requests, kept, serving, answers, routes.versions, routes.buckets, now)
-    return predictions, rejections
+    return _predictions(records, requests, kept, serving=serving, answers=answers, routes=routes, now=now), rejections
 
 
 def _score_version(
@@ -121,14 +120,14 @@ def _quarantined(requests: RequestColumns, members: Ints, serving: Serving, inde
     return [Rejection(row=int(row), reason=Reason.VERSION_QUARANTINED, detail=detail) for row in requests.rows[members]]
 
 
-def _predictions(  # noqa: PLR0913  the parts of one prediction, each used once
+def _predictions(
     records: RecordColumns,
     requests: RequestColumns,
     kept: Ints,
+    *,
     serving: Serving,
     answers: _Answers,
-    versions: Ints,
-    buckets: Ints,
+    routes: Routes,
     now: int,
 ) -> PredictionColumns:
     whole = len(kept) == len(requests.rows)
@@ -142,9 +141,9 @@ def _predictions(  # noqa: PLR0913  the parts of one prediction, each used once
         generation=serving.state.generation,
         scored_at=now,
         requests=scored,
-        versions=[served[index].version for index in versions[kept].tolist()],
-        arms=[served[index].arm for index in versions[kept].tolist()],
-        buckets=buckets[kept],
+        versions=[served[index].version for index in routes.versions[kept].tolist()],
+        arms=[served[index].arm for index in routes.versions[kept].tolist()],
+        buckets=routes.buckets[kept],
         scores=answers.scores[kept],
         labels=[answers.labels[row] for row in kept_rows],
         probabilities=[answers.probabilities[row] for row in kept_rows],

@@ -3,11 +3,10 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from schemas.prediction_encoder import PredictionEncoder
-
 from registry.loaded import LoadedVersion
 from schemas.columns import RequestDecoder
 from schemas.events import DeploymentState
+from schemas.prediction_encoder import PredictionEncoder
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

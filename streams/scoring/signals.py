@@ -3,12 +3,12 @@
 from collections.abc import Mapping
 
 import orjson
-from schemas.codec import EventCodec
 
 from runtime.batch import OutgoingRecords
 from runtime.clock import Clock
 from runtime.kafka import SYSTEM_PARTITION
 from runtime.offsets import StartOffset
+from schemas.codec import EventCodec
 from schemas.events import Signal
 from schemas.topics import REQUESTS, SIGNALS, Topics
 

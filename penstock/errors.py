@@ -1,0 +1,58 @@
+"""What can go wrong at the front door.
+
+FrontDoorError
+├── CommandRefusedError    the controller, or a look at the shelf, said no and why
+├── CommandTimeoutError    no answer to a command in time
+├── RowsRefusedError       some rows of a file could not be sent; the others were
+├── NothingArrivedError    a tail ended before anything was read
+├── HopBrokenError         `penstock doctor` found a broken hop
+└── DemoFailedError        the demo did not come out as it must
+"""
+
+
+class FrontDoorError(Exception):
+    """A command could not do what it was asked to."""
+
+
+class CommandRefusedError(FrontDoorError):
+    """A command was refused; the message says why."""
+
+    def __init__(self, action: str, model: str, reason: str) -> None:
+        super().__init__(f"{action} of {model} was refused: {reason}")
+        self.reason = reason
+
+
+class CommandTimeoutError(FrontDoorError):
+    """The controller did not answer in time."""
+
+    def __init__(self, action: str, model: str, *, waited_s: float, command_id: str) -> None:
+        super().__init__(
+            f"no answer to {action} of {model} within {waited_s:g} s (command {command_id} may still be carried out): "
+            "see whether the controller runs with `penstock doctor`"
+        )
+        self.command_id = command_id
+
+
+class RowsRefusedError(FrontDoorError):
+    """Some rows of a file were refused; `sent` others were accepted by the broker."""
+
+    def __init__(self, *, refused: int, sent: int) -> None:
+        super().__init__(f"{refused} row(s) were refused, {sent} sent: correct the rows named above and send them again")
+        self.refused = refused
+        self.sent = sent
+
+
+class NothingArrivedError(FrontDoorError):
+    """What was waited for did not come in time."""
+
+
+class HopBrokenError(FrontDoorError):
+    """One hop of the round trip is broken."""
+
+    def __init__(self, hop: str, detail: str) -> None:
+        super().__init__(f"the broken hop is {hop}: {detail}")
+        self.hop = hop
+
+
+class DemoFailedError(FrontDoorError):
+    """The demo ran and did not come out as it must."""
