@@ -1,0 +1,315 @@
+"""Events and predictions as documents. Pure: an event in, a document out.
+
+Ids derive from content or from where a record lies, so a replay makes the same documents.
+Personal features never enter a document, nor do bytes or error texts of models that have any.
+"""
+
+import base64
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+
+from consumers.errors import PoisonRecordError
+from consumers.sinks.base import Document, FieldValue
+from schemas.events import (
+    Command,
+    DeadLetter,
+    DeploymentState,
+    Header,
+    JournalEntry,
+    Label,
+    LogEntry,
+    ModelEvent,
+    Receipt,
+    Signal,
+)
+from schemas.reasons import Reason
+
+PersonalFeatures = Callable[[str], frozenset[str]]
+
+_WITHHELD = "withheld, since the model has personal features: read the original on the dead-letters topic"
+_TIME_BITS = 42
+_OFFSET_BITS = 15
+_PARTITION_BITS = 6
+
+
+@dataclass(frozen=True, slots=True)
+class RecordPosition:
+    """Where a record lies; offsets mean something within one cluster only."""
+
+    cluster_id: str
+    topic: str
+    partition: int
+    offset: int
+
+    @property
+    def id(self) -> str:
+        return f"{self.cluster_id}:{self.topic}:{self.partition}:{self.offset}"
+
+
+def prediction_document(prediction: Mapping[str, FieldValue], *, cluster_id: str, personal: frozenset[str]) -> Document:
+    """The document of a decoded prediction: `model:request_id:live` or `model:request_id:shadow:version`.
+
+    Raises `PoisonRecordError` for what is no prediction, and `KeyError` where a field is missing.
+    """
+    model, request_id, role, version = (
+        _text(prediction[name], name) for name in ("model", "request_id", "role", "version")
+    )
+    live = role == "live"
+    features = prediction["features"]
+    if not isinstance(features, Mapping):
+        raise PoisonRecordError(Reason.MALFORMED, "the prediction's features are not a record")
+    requested_at, partition, offset = (
+        _whole(prediction[name], name) for name in ("requested_at", "source_partition", "source_offset")
+    )
+    event_time = _whole(prediction["event_time"], "event_time")
+    return Document(
+        "predictions" if live else "shadows",
+        f"{model}:{request_id}:live" if live else f"{model}:{request_id}:shadow:{version}",
+        {
+            "request_id": request_id,
+            "entity_id": prediction["entity_id"],
+            "model": model,
+            "version": version,
+            "arm": prediction["arm"],
+            "role": role,
+            "bucket": prediction["bucket"],
+            "generation": prediction["generation"],
+            "score": prediction["score"],
+            "label": prediction["label"],
+            "probabilities": prediction["probabilities"],
+            "event_time": event_time,
+            "requested_at": requested_at,
+            "scored_at": prediction["scored_at"],
+            "source_partition": partition,
+            "source_offset": offset,
+            "cluster_id": cluster_id,
+            "features": {name: features[name] for name in features if name not in personal} if personal else features,
+        },
+        event_time,
+        position_revision(requested_at, partition, offset),
+    )
+
+
+def position_revision(requested_at: int, partition: int, offset: int) -> int:
+    """A number that grows with the source position, so that the latest of repeated requests stays.
+
+    Later append times win; within one millisecond the order is by the low bits of offset and
+    partition, which differ for any two records that a broker can append in that time.
+
+    >>> position_revision(5, 1, 7) < position_revision(5, 1, 8) < position_revision(6, 0, 0)
+    True
+    """
+    time = min(max(requested_at, 0), (1 << _TIME_BITS) - 1)
+    low = (offset % (1 << _OFFSET_BITS)) << _PARTITION_BITS | partition % (1 << _PARTITION_BITS)
+    return time << (_OFFSET_BITS + _PARTITION_BITS) | low
+
+
+def label_document(label: Label) -> Document:
+    """One document per request; the label's revision decides which stays."""
+    return Document(
+        "labels",
+        f"{label.model}:{label.request_id}",
+        {
+            "request_id": label.request_id,
+            "entity_id": label.entity_id,
+            "model": label.model,
+            "label": None if label.label is None else str(label.label),
+            "label_number": label.label if isinstance(label.label, float) else None,
+            "label_revision": label.revision,
+            "weight": label.weight,
+            "value": label.value,
+            "event_time": label.event_time,
+        },
+        label.event_time,
+        label.revision,
+    )
+
+
+def dead_letter_document(letter: DeadLetter, *, personal: bool) -> Document:
+    """One document per source record; for models with personal features without bytes and words of it."""
+    source = RecordPosition(letter.cluster_id, letter.topic, letter.partition, letter.offset)
+    return Document(
+        "dead_letters",
+        source.id,
+        {
+            "reason": letter.reason,
+            "stage": letter.stage,
+            "topic": letter.topic,
+            "partition": letter.partition,
+            "offset": letter.offset,
+            "model": letter.model,
+            "detail": _WITHHELD if personal else letter.detail,
+            "cluster_id": letter.cluster_id,
+            "key": None if personal else letter.key,
+            "value": None if personal else letter.value,
+            "value_bytes": letter.value_bytes,
+            "value_sha256": letter.value_sha256,
+            "value_truncated": letter.value_truncated,
+            "headers": [{"name": header.name} if personal else _plain_header(header) for header in letter.headers],
+            "append_time": letter.append_time,
+            "failed_at": letter.failed_at,
+            "service": letter.service,
+        },
+        letter.append_time,
+    )
+
+
+def deployment_document(state: DeploymentState) -> Document:
+    """One document per model and generation."""
+    return Document(
+        "deployments",
+        f"{state.model}:{state.generation}",
+        {
+            "model": state.model,
+            "generation": state.generation,
+            "salt": state.salt,
+            "versions": [asdict(version) for version in state.versions],
+            "previous_version": state.previous_version,
+            "request_schema_id": state.request_schema_id,
+            "prediction_schema_id": state.prediction_schema_id,
+            "accepted_losses": [asdict(loss) for loss in state.accepted_losses],
+            "command_id": state.command_id,
+            "decided_at": state.decided_at,
+        },
+        state.decided_at,
+    )
+
+
+def receipt_document(receipt: Receipt, position: RecordPosition) -> Document:
+    """One document per receipt record: two receipts of one range are two, since the work was done twice."""
+    return Document(
+        "receipts",
+        position.id,
+        {
+            "cluster_id": receipt.cluster_id,
+            "lane": receipt.lane,
+            "guarantee": receipt.guarantee,
+            "model": receipt.model,
+            "topic": receipt.topic,
+            "partition": receipt.partition,
+            "offset_from": receipt.offset_from,
+            "offset_to": receipt.offset_to,
+            "records": receipt.records,
+            "scored": receipt.scored,
+            "dead_lettered": dict(receipt.dead_lettered),
+            "lost": receipt.lost,
+            "offset_pending_oldest": receipt.offset_pending_oldest,
+            "committed_at": receipt.committed_at,
+            "receipt_partition": position.partition,
+            "receipt_offset": position.offset,
+        },
+        receipt.committed_at,
+    )
+
+
+def journal_document(entry: JournalEntry) -> Document:
+    """One document per decision."""
+    return Document(
+        "journal",
+        f"{entry.model}:{entry.sequence}:{entry.command_id}",
+        {
+            "model": entry.model,
+            "sequence": entry.sequence,
+            "command_id": entry.command_id,
+            "input": entry.input,
+            "now": entry.now,
+            "state_before": entry.state_before,
+            "state_after": entry.state_after,
+            "actions": list(entry.actions),
+            "outcome": entry.outcome,
+            "reason": entry.reason,
+        },
+        entry.now,
+    )
+
+
+def model_event_document(event: ModelEvent) -> Document:
+    return Document(
+        "model_events",
+        event.event_id,
+        {
+            "model": event.model,
+            "kind": event.kind,
+            "version": event.version,
+            "previous_version": event.previous_version,
+            "reason": event.reason,
+            "caused_by": event.caused_by,
+            "occurred_at": event.occurred_at,
+        },
+        event.occurred_at,
+    )
+
+
+def signal_document(signal: Signal) -> Document:
+    return Document(
+        "signals",
+        signal.signal_id,
+        {
+            "model": signal.model,
+            "kind": signal.kind,
+            "message": signal.message,
+            "evidence": signal.evidence,
+            "raised_at": signal.raised_at,
+        },
+        signal.raised_at,
+    )
+
+
+def command_document(command: Command) -> Document:
+    """One document per command id: a repeated command acts once and is one document."""
+    return Document(
+        "commands",
+        command.command_id,
+        {
+            "model": command.model,
+            "action": command.action,
+            "arguments": dict(command.arguments),
+            "issued_by": command.issued_by,
+            "issued_at": command.issued_at,
+        },
+        command.issued_at,
+    )
+
+
+def log_document(entry: LogEntry, position: RecordPosition) -> Document:
+    """One document per line: the same line said twice is two."""
+    return Document(
+        "logs",
+        position.id,
+        {
+            "service": entry.service,
+            "level": entry.level,
+            "event": entry.event,
+            "logged_at": entry.logged_at,
+            "model": entry.model,
+            "version": entry.version,
+            "request_id": entry.request_id,
+            "topic": entry.topic,
+            "partition": entry.partition,
+            "offset": entry.offset,
+            "fields": dict(entry.fields),
+        },
+        entry.logged_at,
+    )
+
+
+def _plain_header(header: Header) -> dict[str, FieldValue]:
+    """A header as JSON: text where it is UTF-8, else base64."""
+    if header.value is None:
+        return {"name": header.name, "value": None}
+    try:
+        return {"name": header.name, "value": header.value.decode()}
+    except UnicodeDecodeError:
+        return {"name": header.name, "value_base64": base64.b64encode(header.value).decode()}
+
+
+def _text(value: FieldValue, name: str) -> str:
+    if type(value) is not str or not value:
+        raise PoisonRecordError(Reason.MALFORMED, f"the prediction's {name} is not a text: {value!r}")
+    return value
+
+
+def _whole(value: FieldValue, name: str) -> int:
+    if type(value) is not int:
+        raise PoisonRecordError(Reason.MALFORMED, f"the prediction's {name} is not an integer: {value!r}")
+    return value
