@@ -1,0 +1,139 @@
+"""Events to framed Avro bytes and back.
+
+Events are written with the schema of their name in `schemas/avro/`, registered as
+`penstock.<name>` when the first one is written, and read by their writer's schema.
+"""
+
+import io
+import json
+from collections.abc import Callable
+from dataclasses import fields, is_dataclass
+from importlib.resources import files
+from types import UnionType
+from typing import Any, TypeVar, get_args, get_origin, get_type_hints
+
+import fastavro
+
+from schemas.errors import EventDecodeError, SchemaNotFoundError
+from schemas.events import Event
+from schemas.framing import prefix, unframe
+from schemas.registry_port import SchemaRegistry
+
+E = TypeVar("E", bound=Event)
+
+
+def event_schema(event_type: type[Event]) -> str:
+    """The Avro schema of an event as JSON text."""
+    return files("schemas").joinpath("avro", f"{event_type.avro_name}.avsc").read_text(encoding="utf-8")
+
+
+def event_subject(event_type: type[Event]) -> str:
+    """The subject under which an event's schema is registered."""
+    return f"penstock.{event_type.avro_name}"
+
+
+class EventCodec:
+    """Encodes and decodes events; schemas are registered and fetched once and kept."""
+
+    def __init__(self, registry: SchemaRegistry) -> None:
+        self._registry = registry
+        self._own: dict[type[Event], tuple[bytes, Any]] = {}
+        self._written: dict[int, Any] = {}
+        self._readers: dict[type[Event], tuple[Any, Callable[[Any], Any]]] = {}
+
+    def encode(self, event: Event) -> bytes:
+        """The framed bytes of an event.
+
+        Raises `SchemaRegistryUnavailableError` while its schema can't be registered.
+        """
+        head, schema = self._own.get(type(event)) or self._register(type(event))
+        buffer = io.BytesIO()
+        buffer.write(head)
+        fastavro.schemaless_writer(buffer, schema, _to_avro(event))
+        return buffer.getvalue()
+
+    def decode(self, event_type: type[E], value: bytes | None) -> E:
+        """The event in framed bytes, read by its writer's schema.
+
+        Raises `EventDecodeError` for bytes that are not this event, an unknown schema id
+        included, and `SchemaRegistryUnavailableError` while the registry gives no answer.
+        """
+        if value is None:
+            raise EventDecodeError(f"a tombstone is no {event_type.__name__}")
+        schema_id, body = unframe(value)
+        writer = self._writer(schema_id)
+        reader, build = self._readers.get(event_type) or self._reader(event_type)
+        stream = io.BytesIO(body)
+        try:
+            record = fastavro.schemaless_reader(stream, writer, reader if writer != reader else None)
+        except (
+            EOFError,
+            LookupError,
+            OverflowError,
+            TypeError,
+            ValueError,
+            fastavro.read.SchemaResolutionError,
+        ) as error:
+            raise EventDecodeError(f"not a {event_type.__name__} of schema {schema_id}: {error!r}") from error
+        if stream.tell() != len(body):
+            raise EventDecodeError(f"{len(body) - stream.tell()} bytes are left after the {event_type.__name__}")
+        event = build(record)
+        assert isinstance(event, event_type), event_type
+        return event
+
+    def _register(self, event_type: type[Event]) -> tuple[bytes, Any]:
+        schema = event_schema(event_type)
+        schema_id = self._registry.register(event_subject(event_type), schema)
+        self._own[event_type] = (prefix(schema_id), fastavro.parse_schema(json.loads(schema)))
+        return self._own[event_type]
+
+    def _writer(self, schema_id: int) -> Any:
+        if schema_id not in self._written:
+            try:
+                schema = self._registry.schema(schema_id)
+            except SchemaNotFoundError as error:
+                raise EventDecodeError(f"written with schema {schema_id}, which the registry does not have") from error
+            self._written[schema_id] = fastavro.parse_schema(json.loads(schema))
+        return self._written[schema_id]
+
+    def _reader(self, event_type: type[Event]) -> tuple[Any, Callable[[Any], Any]]:
+        schema = fastavro.parse_schema(json.loads(event_schema(event_type)))
+        self._readers[event_type] = (schema, _builder(event_type) or _unchanged)
+        return self._readers[event_type]
+
+
+def _to_avro(value: Any) -> Any:
+    if isinstance(value, tuple):
+        return [_to_avro(item) for item in value]
+    if is_dataclass(value):
+        return {field.name: _to_avro(getattr(value, field.name)) for field in fields(value)}
+    return value
+
+
+def _builder(hint: Any) -> Callable[[Any], Any] | None:
+    """What makes a value of that type from what Avro gives; None where nothing is to be done."""
+    if isinstance(hint, type) and is_dataclass(hint):
+        return _record_builder(hint)
+    if get_origin(hint) is tuple:
+        item = _builder(get_args(hint)[0]) or _unchanged
+        return lambda items: tuple(item(each) for each in items)
+    if get_origin(hint) is UnionType:
+        assert not any(_builder(arm) for arm in get_args(hint)), f"{hint}: a nested event can't be nullable"
+    return None
+
+
+def _record_builder(record_type: type) -> Callable[[Any], Any]:
+    hints = get_type_hints(record_type)
+    builders = {field.name: _builder(hints[field.name]) for field in fields(record_type)}
+    changed = {name: build for name, build in builders.items() if build is not None}
+
+    def build(record: dict[str, Any]) -> Any:
+        for name, build_field in changed.items():
+            record[name] = build_field(record[name])
+        return record_type(**record)
+
+    return build
+
+
+def _unchanged(value: Any) -> Any:
+    return value
