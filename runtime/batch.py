@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from confluent_kafka import Message
 
 TopicPartitionKey = tuple[str, int]
-Headers = Sequence[tuple[str, bytes | None]]
+Headers = dict[str, str | bytes | None] | list[tuple[str, str | bytes | None]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,7 +3,7 @@
 import hashlib
 from dataclasses import dataclass
 
-from runtime.batch import OutgoingRecords, RecordColumns
+from runtime.batch import Headers, OutgoingRecords, RecordColumns
 from runtime.clock import Clock
 from runtime.kafka import SYSTEM_PARTITION
 from schemas.codec import EventCodec
@@ -56,11 +56,14 @@ class DeadLetterWriter:
             value_bytes=len(value or b""),
             value_sha256=hashlib.sha256(value or b"").hexdigest(),
             value_truncated=len(value or b"") > self.value_bytes_max,
-            headers=tuple(_header(name, content) for name, content in columns.headers[row] or ()),
+            headers=_headers(columns.headers[row]),
             service=self.service,
             failed_at=self.clock.now_ms(),
         )
 
 
-def _header(name: str, content: str | bytes | None) -> Header:
-    return Header(name=name, value=content.encode() if isinstance(content, str) else content)
+def _headers(headers: Headers | None) -> tuple[Header, ...]:
+    pairs = headers.items() if isinstance(headers, dict) else headers or ()
+    return tuple(
+        Header(name=name, value=content.encode() if isinstance(content, str) else content) for name, content in pairs
+    )

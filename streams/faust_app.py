@@ -54,7 +54,7 @@ def build_app(name: str, settings: Settings, **options: Any) -> PenstockApp:
 
 def topic_of(
     app: faust.App, kind: TopicKind, model: str | None = None, *, settings: Settings, schemas: SchemaRegistry
-) -> TopicT[Any]:
+) -> TopicT:
     """A topic of the catalogue whose values arrive decoded: a prediction as a dict, others as their event.
 
     Keys stay bytes. Values can't be sent through it: publish with the `producers` API.
@@ -63,11 +63,11 @@ def topic_of(
     return app.topic(name, key_serializer="raw", value_serializer=_ReadCodec(kind, schemas))
 
 
-class ReadCommittedTransport(Transport):  # type: ignore[misc]  # untyped library
+class ReadCommittedTransport(Transport):
     """aiokafka as Faust drives it, with `isolation_level=read_committed`, for which Faust has no setting."""
 
 
-class _ReadCommittedThread(AIOKafkaConsumerThread):  # type: ignore[misc]  # untyped library
+class _ReadCommittedThread(AIOKafkaConsumerThread):
     def _create_worker_consumer(self, transport: Transport) -> Any:
         consumer = super()._create_worker_consumer(transport)
         # aiokafka reads it when the consumer starts, which is after this.
@@ -75,7 +75,7 @@ class _ReadCommittedThread(AIOKafkaConsumerThread):  # type: ignore[misc]  # unt
         return consumer
 
 
-class _ReadCommittedConsumer(Consumer):  # type: ignore[misc]  # untyped library
+class _ReadCommittedConsumer(Consumer):
     def _new_consumer_thread(self) -> _ReadCommittedThread:
         return _ReadCommittedThread(self, loop=self.loop, beacon=self.beacon)
 
@@ -83,7 +83,7 @@ class _ReadCommittedConsumer(Consumer):  # type: ignore[misc]  # untyped library
 ReadCommittedTransport.Consumer = _ReadCommittedConsumer
 
 
-class _ReadCodec(Codec):  # type: ignore[misc]  # untyped library
+class _ReadCodec(Codec):
     """Decodes the values of one kind of topic."""
 
     def __init__(self, kind: TopicKind, schemas: SchemaRegistry) -> None:

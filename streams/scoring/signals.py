@@ -35,7 +35,7 @@ class SignalWriter:
             f"{loss.topic} partition {loss.partition}: records from offset {loss.offset} up to {loss.log_start} "
             "were deleted before they were read; accept with `penstock losses accept`"
         )
-        evidence = {
+        evidence: dict[str, str | int] = {
             "cluster_id": self._cluster_id,
             "topic": loss.topic,
             "partition": loss.partition,
