@@ -20,6 +20,11 @@ def shelf(settings: Settings) -> Shelf:
     return Shelf(settings.registry_dir)
 
 
+def codec(settings: Settings) -> EventCodec:
+    """Events to bytes and back, with the schemas of this registry."""
+    return EventCodec(schema_registry(settings))
+
+
 def topics(settings: Settings) -> Topics:
     """The names of all topics under this deployment's prefix."""
     return Topics(settings.topics.prefix)
