@@ -5,6 +5,7 @@ Settings come in, ready objects go out. Nothing here opens a connection to Kafka
 
 from registry.shelf import Shelf
 from runtime.settings import Settings
+from schemas.codec import EventCodec
 from schemas.directory_registry import DirectoryRegistry
 from schemas.registry_port import SchemaRegistry
 from schemas.topics import Topics
