@@ -7,9 +7,9 @@ operator has not yet accepted that records were deleted before they were read.
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import structlog
-from confluent_kafka import Consumer, KafkaException, Message, TopicPartition
+from confluent_kafka import Consumer, KafkaException, TopicPartition
 
-from runtime.batch import OutgoingRecords, TopicPartitionKey
+from runtime.batch import KafkaMessage, OutgoingRecords, TopicPartitionKey
 from runtime.offsets import LastReceipts, StartOffset, start_offsets
 
 _log = structlog.get_logger("penstock.assignment")
@@ -49,7 +49,7 @@ class Assignment:
         else:
             self._consumer.unsubscribe()
 
-    def wants(self, message: Message) -> bool:
+    def wants(self, message: KafkaMessage) -> bool:
         """Whether a polled record is ours to process: owned, not held, not behind the position."""
         place = (message.topic() or "", message.partition() or 0)
         return (
@@ -85,7 +85,7 @@ class Assignment:
                 self._consumer.resume([TopicPartition(*place)])
                 _log.info("partition goes on", topic=place[0], partition=place[1])
 
-    def deleted_unread(self, message: Message) -> None:
+    def deleted_unread(self, message: KafkaMessage) -> None:
         """The broker has no record at our position any more: wait for an operator."""
         place = (message.topic() or "", message.partition() or 0)
         if place not in self._positions or place in self._losses:

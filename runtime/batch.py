@@ -2,9 +2,12 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import TypeAlias
 
 from confluent_kafka import Message
 
+# The class takes parameters in its stubs only.
+KafkaMessage: TypeAlias = "Message[bytes, bytes]"
 TopicPartitionKey = tuple[str, int]
 Headers = dict[str, str | bytes | None] | list[tuple[str, str | bytes | None]]
 
@@ -37,9 +40,9 @@ class Batch:
         return sum(len(columns) for columns in self.columns.values())
 
     @classmethod
-    def of(cls, messages: Sequence[Message]) -> "Batch":
+    def of(cls, messages: Sequence[KafkaMessage]) -> "Batch":
         """Arrange messages without errors, in the order they were polled, as columns."""
-        by_topic: dict[str, list[Message]] = {}
+        by_topic: dict[str, list[KafkaMessage]] = {}
         for message in messages:
             by_topic.setdefault(message.topic() or "", []).append(message)
         offsets_next: dict[TopicPartitionKey, int] = {}
@@ -85,7 +88,7 @@ class RetryLaterError(Exception):
     """A step can't process its batch now; the lane rewinds and comes again."""
 
 
-def _columns(topic: str, messages: Sequence[Message]) -> RecordColumns:
+def _columns(topic: str, messages: Sequence[KafkaMessage]) -> RecordColumns:
     return RecordColumns(
         topic=topic,
         keys=[message.key() for message in messages],

@@ -10,9 +10,9 @@ from collections.abc import Callable, Sequence
 from typing import Protocol
 
 import structlog
-from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Producer, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicPartition
 
-from runtime.batch import OutgoingRecords
+from runtime.batch import KafkaMessage, OutgoingRecords
 from runtime.errors import FencedError
 from runtime.settings import Guarantee
 from runtime.watchdog import Watchdog
@@ -146,12 +146,12 @@ class PlainCommit:
         except KafkaException as error:
             raise BatchAbortedError(error.args[0].str()) from error
 
-    def _note(self, error: KafkaError | None, _message: Message[bytes, bytes]) -> None:
+    def _note(self, error: KafkaError | None, _message: KafkaMessage) -> None:
         if error is not None:
             self._failures.append(error)
 
 
-OnDelivery = Callable[[KafkaError | None, Message[bytes, bytes]], None]
+OnDelivery = Callable[[KafkaError | None, KafkaMessage], None]
 _ANY_PARTITION = -1
 
 

@@ -8,8 +8,9 @@ import time
 from collections.abc import Iterator
 
 import structlog
-from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, Message
+from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError
 
+from runtime.batch import KafkaMessage
 from runtime.errors import BrokerUnreachableError
 from runtime.kafka import build_reader, system_partition
 from runtime.settings import KafkaSettings
@@ -27,7 +28,7 @@ class Follower:
         self._consumer: Consumer = build_reader(kafka)
         self._consumer.assign([system_partition(topic, OFFSET_BEGINNING)])
 
-    def catch_up(self, deadline_s: float) -> Iterator[Message[bytes, bytes]]:
+    def catch_up(self, deadline_s: float) -> Iterator[KafkaMessage]:
         """All records up to the end of the log as it is now.
 
         Raises `BrokerUnreachableError` when the end is not reached by the deadline.
@@ -44,7 +45,7 @@ class Follower:
                     _log.warning("topic not readable yet", topic=self._topic, detail=fault.str())
         raise BrokerUnreachableError(self._kafka.bootstrap_servers, f"{self._topic} was not read to its end in time")
 
-    def news(self) -> Iterator[Message[bytes, bytes]]:
+    def news(self) -> Iterator[KafkaMessage]:
         """Records that have come since; returns at once when there are none."""
         for message in self._consumer.consume(_POLL_RECORDS, 0.0):
             if message.error() is None:
@@ -54,7 +55,7 @@ class Follower:
         self._consumer.close()
 
 
-def read_to_end(kafka: KafkaSettings, topic: str, *, deadline_s: float) -> list[Message[bytes, bytes]]:
+def read_to_end(kafka: KafkaSettings, topic: str, *, deadline_s: float) -> list[KafkaMessage]:
     """Every record of a system topic as of now. Raises as `Follower.catch_up` does."""
     follower = Follower(kafka, topic)
     try:

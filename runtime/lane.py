@@ -12,11 +12,11 @@ from collections.abc import Callable, Collection, Sequence
 from typing import Protocol
 
 import structlog
-from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
 from runtime.assignment import Assignment
 from runtime.backoff import Backoff
-from runtime.batch import Batch, LaneOutput, OutgoingRecords, RetryLaterError
+from runtime.batch import Batch, KafkaMessage, LaneOutput, OutgoingRecords, RetryLaterError
 from runtime.commit import BatchAbortedError, Commit
 from runtime.receipts import ReceiptWriter
 
@@ -115,7 +115,7 @@ class Lane:
         if announcements:
             self._commit.commit(announcements, [])
 
-    def _poll(self) -> list[Message]:
+    def _poll(self) -> list[KafkaMessage]:
         """One waiting poll for the first record, then what has already arrived.
 
         A batch is what came while the last one was made final: small when the load is small,
@@ -129,7 +129,7 @@ class Lane:
         self._commit.polled()
         return [message for message in messages if self._usable(message)]
 
-    def _usable(self, message: Message) -> bool:
+    def _usable(self, message: KafkaMessage) -> bool:
         fault = message.error()
         if fault is None:
             return self._assignment.wants(message)
@@ -141,7 +141,7 @@ class Lane:
             _log.warning("consumer reports a fault", detail=fault.str(), topic=message.topic())
         return False
 
-    def _handle(self, messages: Sequence[Message], stop: threading.Event) -> None:
+    def _handle(self, messages: Sequence[KafkaMessage], stop: threading.Event) -> None:
         batch = Batch.of(messages)
         try:
             output = self._step.process(batch)

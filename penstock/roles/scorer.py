@@ -5,11 +5,11 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 
 import structlog
-from confluent_kafka import Message
 
 from penstock import wiring
 from penstock.roles.lanes import LanePlan, build_lane
 from registry.errors import ShelfUnavailableError
+from runtime.batch import KafkaMessage
 from runtime.clock import SystemClock
 from runtime.dead_letters import DeadLetterWriter
 from runtime.follower import Follower
@@ -117,7 +117,7 @@ def _guard(settings: Settings, watchdog: Watchdog, fleet: Fleet) -> Callable[[st
     return guard
 
 
-def _states(messages: Iterator[Message[bytes, bytes]], codec: EventCodec) -> Iterator[DeploymentState]:
+def _states(messages: Iterator[KafkaMessage], codec: EventCodec) -> Iterator[DeploymentState]:
     for message in messages:
         try:
             yield codec.decode(DeploymentState, message.value())
