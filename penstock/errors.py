@@ -4,7 +4,7 @@ FrontDoorError
 ├── CommandRefusedError    the controller, or a look at the shelf, said no and why
 ├── CommandTimeoutError    no answer to a command in time
 ├── RowsRefusedError       some rows of a file could not be sent; the others were
-├── NothingArrivedError    a tail ended before anything was read
+├── TopicNotFoundError     the broker has no such topic
 ├── HopBrokenError         `penstock doctor` found a broken hop
 └── DemoFailedError        the demo did not come out as it must
 """
@@ -37,13 +37,19 @@ class RowsRefusedError(FrontDoorError):
     """Some rows of a file were refused; `sent` others were accepted by the broker."""
 
     def __init__(self, *, refused: int, sent: int) -> None:
-        super().__init__(f"{refused} row(s) were refused, {sent} sent: correct the rows named above and send them again")
+        super().__init__(
+            f"{refused} row(s) were refused, {sent} sent: correct the rows named above and send them again"
+        )
         self.refused = refused
         self.sent = sent
 
 
-class NothingArrivedError(FrontDoorError):
-    """What was waited for did not come in time."""
+class TopicNotFoundError(FrontDoorError):
+    """The broker has no such topic."""
+
+    def __init__(self, topic: str) -> None:
+        super().__init__(f"the broker has no topic {topic!r}: `penstock topics list --all` shows what it has")
+        self.topic = topic
 
 
 class HopBrokenError(FrontDoorError):

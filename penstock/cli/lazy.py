@@ -1,0 +1,41 @@
+"""A group whose commands are imported when they are called, so that `--help` does not wait for scikit-learn."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib import import_module
+
+import click
+
+
+@dataclass(frozen=True, slots=True)
+class LazyCommand:
+    """Where a command is (`module:name`) and what the list of commands says of it."""
+
+    target: str
+    summary: str
+
+    def load(self) -> click.Command:
+        module, _, name = self.target.partition(":")
+        command = getattr(import_module(module), name)
+        assert isinstance(command, click.Command), f"{self.target} is not a command"
+        return command
+
+
+class LazyGroup(click.Group):
+    """A group over a table of commands that are not imported yet."""
+
+    def __init__(self, *args: object, table: Mapping[str, LazyCommand], **kwargs: object) -> None:
+        super().__init__(*args, **kwargs)  # type: ignore[arg-type]  # passed on as click gave it
+        self._table = table
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(self._table)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        entry = self._table.get(cmd_name)
+        return None if entry is None else entry.load()
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the list of commands from the table alone."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, entry.summary) for name, entry in self._table.items()])

@@ -1,0 +1,82 @@
+"""Labels into their topic: what turned out to be true for a request, also corrected or taken back."""
+
+from types import TracebackType
+from typing import Self
+
+from producers.holdback import Holdback, Watch
+from producers.publisher import Publisher
+from runtime.clock import Clock, SystemClock
+from runtime.groups import sink_group
+from runtime.kafka import is_embedded
+from runtime.settings import Settings
+from runtime.stack import attach
+from schemas.codec import EventCodec
+from schemas.directory_registry import DirectoryRegistry
+from schemas.events import Label
+from schemas.registry_port import SchemaRegistry
+from schemas.topics import LABELS, Topics
+
+
+class LabelProducer:
+    """Publishes labels of one model, in the partition of the request that they judge.
+
+    Raises `StackNotRunningError` when there is neither a running embedded stack nor a broker
+    named in the settings.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        model: str,
+        *,
+        registry: SchemaRegistry | None = None,
+        clock: Clock | None = None,
+    ) -> None:
+        attached = attach(settings)
+        self._model = model
+        self._clock = clock or SystemClock()
+        topics = Topics(settings.topics.prefix)
+        self._topic = topics.of(LABELS, model)
+        self._codec = EventCodec(registry or DirectoryRegistry(settings.registry_dir / "schemas.sqlite"))
+        watch = Watch(group=sink_group(settings.topics.prefix), topic=self._topic)
+        self._publisher = Publisher(attached, Holdback(attached, [watch]) if is_embedded(attached.kafka) else None)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._publisher.__exit__(kind, error, trace)
+
+    @property
+    def accepted(self) -> int:
+        """Labels that the broker has accepted so far."""
+        return self._publisher.accepted
+
+    def send(
+        self,
+        request_id: str,
+        entity_id: str,
+        *,
+        label: str | float | None,
+        event_time: int | None = None,
+        revision: int = 0,
+    ) -> None:
+        """Publish one label; None takes an earlier one back, a higher revision corrects it.
+
+        `event_time`: ms since the epoch when it became known, now unless given.
+        """
+        event = Label(
+            model=self._model,
+            request_id=request_id,
+            entity_id=entity_id,
+            label=label,
+            event_time=self._clock.now_ms() if event_time is None else event_time,
+            revision=revision,
+        )
+        self._publisher.publish(self._topic, self._codec.encode(event), key=entity_id.encode())
+
+    def flush(self) -> int:
+        """Wait until all are accepted; returns how many. Raises `DeliveryFailedError`."""
+        return self._publisher.flush()
