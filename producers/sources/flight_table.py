@@ -67,7 +67,7 @@ def load_flights(directory: Path | None = None) -> pd.DataFrame:
     departed = scheduled + pd.to_timedelta(flights["dep_delay"], unit="min")
     flights = flights.assign(
         request_id=_request_ids(flights),
-        weekday=scheduled.dt.tz_convert("America/New_York").dt.weekday.astype("int64"),
+        weekday=scheduled.dt.tz_convert("America/New_York").dt.day_of_week.astype("int64"),
         departed_at=_ms(departed),
         arrived_at=_arrivals(flights, departed, pd.read_csv(data / "airports.csv")),
     )
