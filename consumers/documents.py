@@ -26,6 +26,7 @@ from schemas.reasons import Reason
 
 PersonalFeatures = Callable[[str], frozenset[str]]
 
+UNROUTED = -1
 _WITHHELD = "withheld, since the model has personal features: read the original on the dead-letters topic"
 _TIME_BITS = 42
 _OFFSET_BITS = 15
@@ -72,7 +73,7 @@ def prediction_document(prediction: Mapping[str, FieldValue], *, cluster_id: str
             "version": version,
             "arm": prediction["arm"],
             "role": role,
-            "bucket": prediction["bucket"],
+            "bucket": None if prediction["bucket"] == UNROUTED else prediction["bucket"],
             "generation": prediction["generation"],
             "score": prediction["score"],
             "label": prediction["label"],
