@@ -22,7 +22,7 @@ class Backoff:
         self._failures += 1
         if self._failures > self.failures_max:
             raise error
-        return min(self.first_s * 2.0 ** (self._failures - 1), self.most_s)
+        return min(self.first_s * 2.0 ** min(self._failures - 1, 60), self.most_s)
 
     def succeeded(self) -> None:
         self._failures = 0
