@@ -20,10 +20,10 @@ _BATCH_ROWS = 5_000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
-    """One row: its number, and its values or the fault."""
+    """One row: its number, and its cells by column or the fault."""
 
     number: int
-    values: Mapping[str, object]
+    cells: Mapping[str, object]
     fault: RowError | None = None
 
 
@@ -79,10 +79,10 @@ def _csv_rows(path: Path) -> Iterator[Row]:
         header = next(lines, [])
         for number, cells in enumerate((cells for cells in lines if cells), start=1):
             if len(cells) == len(header):
-                yield Row(number=number, values=dict(zip(header, cells, strict=True)))
+                yield Row(number=number, cells=dict(zip(header, cells, strict=True)))
             else:
                 found = f"{len(cells)} cells where the header has {len(header)}"
-                yield Row(number=number, values={}, fault=RowError(header[0], found, "quote cells that hold commas"))
+                yield Row(number=number, cells={}, fault=RowError(header[0], found, "quote cells that hold commas"))
 
 
 def _jsonl_columns(path: Path) -> tuple[str, ...]:
@@ -91,7 +91,7 @@ def _jsonl_columns(path: Path) -> tuple[str, ...]:
         raise FileContentError(path, "it has no lines")
     if first.fault is not None:
         raise FileContentError(path, str(first.fault))
-    return tuple(first.values)
+    return tuple(first.cells)
 
 
 def _jsonl_rows(path: Path) -> Iterator[Row]:
@@ -104,11 +104,11 @@ def _json_row(number: int, line: bytes) -> Row:
     try:
         values = orjson.loads(line)
     except orjson.JSONDecodeError as error:
-        return Row(number=number, values={}, fault=RowError("(all)", f"a line that is not JSON ({error})", "fix it"))
+        return Row(number=number, cells={}, fault=RowError("(all)", f"a line that is not JSON ({error})", "fix it"))
     if not isinstance(values, dict):
         fault = RowError("(all)", f"a JSON {type(values).__name__}", "write one JSON object a line")
-        return Row(number=number, values={}, fault=fault)
-    return Row(number=number, values=values)
+        return Row(number=number, cells={}, fault=fault)
+    return Row(number=number, cells=values)
 
 
 def _parquet_columns(path: Path) -> tuple[str, ...]:
@@ -121,4 +121,4 @@ def _parquet_rows(path: Path) -> Iterator[Row]:
         for batch in file.iter_batches(batch_size=_BATCH_ROWS):
             for values in batch.to_pylist():
                 number += 1
-                yield Row(number=number, values=values)
+                yield Row(number=number, cells=values)

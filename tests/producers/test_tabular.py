@@ -33,7 +33,7 @@ def test_each_kind_gives_the_same_columns_and_rows(tmp_path: Path, kind: str, se
 
     assert table.columns == ("id", "x", "n")
     assert [row.number for row in rows] == [1, 2]
-    assert rows[1].values == second or (kind == "parquet" and rows[1].values["n"] == 2)
+    assert rows[1].cells == second or (kind == "parquet" and rows[1].cells["n"] == 2)
 
 
 def test_a_crooked_csv_row_is_named_and_the_rest_is_read(tmp_path: Path) -> None:
@@ -42,7 +42,7 @@ def test_a_crooked_csv_row_is_named_and_the_rest_is_read(tmp_path: Path) -> None
     path.write_text("a,b\n1,2\n1,2,3\n\n4,5\n", encoding="utf-8")
     rows = list(open_table(path).rows())
 
-    assert [(row.number, dict(row.values)) for row in rows if row.fault is None] == [
+    assert [(row.number, dict(row.cells)) for row in rows if row.fault is None] == [
         (1, {"a": "1", "b": "2"}),
         (3, {"a": "4", "b": "5"}),
     ]
@@ -58,7 +58,7 @@ def test_a_line_that_is_no_object_is_named(tmp_path: Path, line: str, found: str
     path.write_text(f'{{"a": 1}}\n{line}\n{{"a": 3}}\n', encoding="utf-8")
     rows = list(open_table(path).rows())
 
-    assert [row.values.get("a") for row in rows] == [1, None, 3]
+    assert [row.cells.get("a") for row in rows] == [1, None, 3]
     assert found in str(rows[1].fault)
 
 
