@@ -7,7 +7,7 @@ Events are written with the schema of their name in `schemas/avro/`, registered 
 import io
 import json
 from collections.abc import Callable
-from dataclasses import fields, is_dataclass
+from dataclasses import dataclass, fields, is_dataclass
 from importlib.resources import files
 from types import UnionType
 from typing import Any, TypeVar, get_args, get_origin, get_type_hints
@@ -20,9 +20,19 @@ from schemas.framing import prefix, unframe
 from schemas.registry_port import SchemaRegistry
 
 E = TypeVar("E", bound=Event)
+UNREADABLE = (EOFError, LookupError, OverflowError, TypeError, ValueError, fastavro.read.SchemaResolutionError)
 
 
-def event_schema(event_type: type[Event]) -> str:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Reading:
+    """How values of one writer's schema become one event: `reader` None where both are the same."""
+
+    writer: Any
+    reader: Any
+    build: Callable[[Any], Any]
+
+
+def event_schema(event_type: type[E]) -> str:
     """The Avro schema of an event as JSON text."""
     return files("schemas").joinpath("avro", f"{event_type.avro_name}.avsc").read_text(encoding="utf-8")
 
@@ -37,9 +47,8 @@ class EventCodec:
 
     def __init__(self, registry: SchemaRegistry) -> None:
         self._registry = registry
-        self._own: dict[type[Event], tuple[bytes, Any]] = {}
-        self._written: dict[int, Any] = {}
-        self._readers: dict[type[Event], tuple[Any, Callable[[Any], Any]]] = {}
+        self._own: dict[type, tuple[bytes, Any]] = {}
+        self._readings: dict[tuple[type, int], _Reading] = {}
 
     def encode(self, event: Event) -> bytes:
         """The framed bytes of an event.
@@ -61,23 +70,15 @@ class EventCodec:
         if value is None:
             raise EventDecodeError(f"a tombstone is no {event_type.__name__}")
         schema_id, body = unframe(value)
-        writer = self._writer(schema_id)
-        reader, build = self._readers.get(event_type) or self._reader(event_type)
+        reading = self._readings.get((event_type, schema_id)) or self._reading(event_type, schema_id)
         stream = io.BytesIO(body)
         try:
-            record = fastavro.schemaless_reader(stream, writer, reader if writer != reader else None)
-        except (
-            EOFError,
-            LookupError,
-            OverflowError,
-            TypeError,
-            ValueError,
-            fastavro.read.SchemaResolutionError,
-        ) as error:
+            record = fastavro.schemaless_reader(stream, reading.writer, reading.reader)
+        except UNREADABLE as error:
             raise EventDecodeError(f"not a {event_type.__name__} of schema {schema_id}: {error!r}") from error
         if stream.tell() != len(body):
             raise EventDecodeError(f"{len(body) - stream.tell()} bytes are left after the {event_type.__name__}")
-        event = build(record)
+        event = reading.build(record)
         assert isinstance(event, event_type), event_type
         return event
 
@@ -87,19 +88,18 @@ class EventCodec:
         self._own[event_type] = (prefix(schema_id), fastavro.parse_schema(json.loads(schema)))
         return self._own[event_type]
 
-    def _writer(self, schema_id: int) -> Any:
-        if schema_id not in self._written:
-            try:
-                schema = self._registry.schema(schema_id)
-            except SchemaNotFoundError as error:
-                raise EventDecodeError(f"written with schema {schema_id}, which the registry does not have") from error
-            self._written[schema_id] = fastavro.parse_schema(json.loads(schema))
-        return self._written[schema_id]
-
-    def _reader(self, event_type: type[Event]) -> tuple[Any, Callable[[Any], Any]]:
-        schema = fastavro.parse_schema(json.loads(event_schema(event_type)))
-        self._readers[event_type] = (schema, _builder(event_type) or _unchanged)
-        return self._readers[event_type]
+    def _reading(self, event_type: type[E], schema_id: int) -> _Reading:
+        try:
+            written = self._registry.schema(schema_id)
+        except SchemaNotFoundError as error:
+            raise EventDecodeError(f"written with schema {schema_id}, which the registry does not have") from error
+        writer = fastavro.parse_schema(json.loads(written))
+        reader = fastavro.parse_schema(json.loads(event_schema(event_type)))
+        reading = _Reading(
+            writer=writer, reader=None if writer == reader else reader, build=_builder(event_type) or _unchanged
+        )
+        self._readings[event_type, schema_id] = reading
+        return reading
 
 
 def _to_avro(value: Any) -> Any:

@@ -5,7 +5,7 @@ or `SchemaIncompatibleError` with the field at fault and the reason.
 """
 
 import json
-from typing import Any
+from typing import Any, NoReturn
 
 from schemas.errors import SchemaIncompatibleError
 
@@ -45,6 +45,9 @@ class _Check:
     def check(self, reader: Any, writer: Any, *, path: str) -> None:
         reader, writer = _resolve(reader, self._reader_names), _resolve(writer, self._writer_names)
         if isinstance(writer, list):
+            nullable = reader == "null" or (isinstance(reader, list) and "null" in reader)
+            if "null" in writer and not nullable:
+                self._refuse(path, "was nullable and is not any more")
             for branch in writer:
                 self.check(reader, branch, path=path)
             return
@@ -60,11 +63,9 @@ class _Check:
         elif kind == written == "enum":
             self._check_enum(reader, writer, path)
         elif kind == written == "fixed":
-            self._require(_name(reader) == _name(writer), path, f"changes its name to {_name(reader)}")
-            self._require(reader["size"] == writer["size"], path, f"changes size from {writer['size']}")
-        else:
-            readable = kind == written or kind in PROMOTIONS.get(written, ())
-            self._require(readable, path, f"changes from {written} to {kind}")
+            self._check_fixed(reader, writer, path)
+        elif kind != written and kind not in PROMOTIONS.get(written, ()):
+            self._refuse(path, f"changes from {written} to {kind}")
 
     def _check_some_branch(self, reader: list[Any], writer: Any, path: str) -> None:
         refusals = []
@@ -79,35 +80,48 @@ class _Check:
         if deeper:
             raise deeper[0]
         kinds = ", ".join(_kind(_resolve(branch, self._reader_names)) for branch in reader)
-        self._require(False, path, f"was {_kind(writer)}, which is none of: {kinds}")  # noqa: FBT003
+        self._refuse(path, f"was {_kind(writer)}, which is none of: {kinds}")
 
     def _check_record(self, reader: dict[str, Any], writer: dict[str, Any], path: str) -> None:
-        if (id(reader), id(writer)) in self._seen:
+        """Records may contain themselves: a pair under comparison is taken to hold until it fails."""
+        pair = (id(reader), id(writer))
+        if pair in self._seen:
             return
-        self._seen.add((id(reader), id(writer)))
+        self._seen.add(pair)
+        try:
+            self._check_fields(reader, writer, path)
+        except SchemaIncompatibleError:
+            self._seen.discard(pair)
+            raise
+
+    def _check_fields(self, reader: dict[str, Any], writer: dict[str, Any], path: str) -> None:
         names = {_name(reader), *(alias.rpartition(".")[2] for alias in reader.get("aliases", ()))}
-        self._require(
-            _name(writer) in names, path, f"changes its record's name from {_name(writer)} to {_name(reader)}"
-        )
+        if _name(writer) not in names:
+            self._refuse(path, f"is now record {_name(reader)}, was {_name(writer)}")
         written = {field["name"]: field for field in writer["fields"]}
         for field in reader["fields"]:
             inner = f"{path}.{field['name']}" if path else field["name"]
-            match = next(
-                (written[name] for name in (field["name"], *field.get("aliases", ())) if name in written), None
-            )
-            if match is None:
-                self._require("default" in field, inner, "is new and has no default")
-            else:
+            known_as = (field["name"], *field.get("aliases", ()))
+            match = next((written[name] for name in known_as if name in written), None)
+            if match is not None:
                 self.check(field["type"], match["type"], path=inner)
+            elif "default" not in field:
+                self._refuse(inner, "is new and has no default")
 
     def _check_enum(self, reader: dict[str, Any], writer: dict[str, Any], path: str) -> None:
-        self._require(_name(reader) == _name(writer), path, f"changes its enum's name to {_name(reader)}")
+        if _name(reader) != _name(writer):
+            self._refuse(path, f"is now enum {_name(reader)}, was {_name(writer)}")
         gone = [symbol for symbol in writer["symbols"] if symbol not in reader["symbols"]]
-        self._require(not gone or "default" in reader, path, f"loses the symbols {', '.join(gone)}")
+        if gone and "default" not in reader:
+            self._refuse(path, f"loses the symbols {', '.join(gone)}")
 
-    def _require(self, holds: bool, path: str, reason: str) -> None:  # noqa: FBT001
-        if not holds:
-            raise SchemaIncompatibleError(self._subject, path, reason)
+    def _check_fixed(self, reader: dict[str, Any], writer: dict[str, Any], path: str) -> None:
+        if (_name(reader), reader["size"]) != (_name(writer), writer["size"]):
+            now, before = f"{_name(reader)}({reader['size']})", f"{_name(writer)}({writer['size']})"
+            self._refuse(path, f"is now fixed {now}, was {before}")
+
+    def _refuse(self, path: str, reason: str) -> NoReturn:
+        raise SchemaIncompatibleError(self._subject, path, reason)
 
 
 def _kind(schema: Any) -> str:

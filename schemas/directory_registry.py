@@ -20,8 +20,8 @@ from schemas.errors import SchemaIncompatibleError, SchemaNotFoundError, SchemaR
 LAYOUT_VERSION = 1
 _TABLES = (
     "CREATE TABLE IF NOT EXISTS schemas (id INTEGER PRIMARY KEY, canonical TEXT NOT NULL UNIQUE, schema TEXT NOT NULL)",
-    "CREATE TABLE IF NOT EXISTS versions (subject TEXT NOT NULL, version INTEGER NOT NULL, "
-    "schema_id INTEGER NOT NULL REFERENCES schemas (id), PRIMARY KEY (subject, version))",
+    """CREATE TABLE IF NOT EXISTS versions (subject TEXT NOT NULL, version INTEGER NOT NULL,
+    schema_id INTEGER NOT NULL REFERENCES schemas (id), PRIMARY KEY (subject, version))""",
     f"PRAGMA user_version = {LAYOUT_VERSION}",
 )
 
@@ -120,9 +120,8 @@ def _plain(schema: Any) -> Any:
         return schema
     if set(schema) == {"type"} and isinstance(schema["type"], str):
         return schema["type"]
-    return {
-        key: _plain(value) if key in ("type", "items", "values", "fields") else value for key, value in schema.items()
-    }
+    inner = ("type", "items", "values", "fields")
+    return {key: _plain(value) if key in inner else value for key, value in schema.items()}
 
 
 def _require_valid(subject: str, schema: str) -> None:

@@ -5,8 +5,12 @@ SchemaError
 ├── SchemaIncompatibleError        a new schema would break readers of the old one
 ├── SchemaRegistryUnavailableError the registry can't be asked now; ask again later
 ├── SignatureError                 a signature contradicts itself or another one
-└── EventDecodeError               bytes on one of penstock's own topics are not the event
+├── EventDecodeError               bytes on one of penstock's own topics are not the event
+├── RequestBodyError               one request's bytes can't be read, with the reason code
+└── RequestValueError              a producer's value does not fit the request schema
 """
+
+from schemas.reasons import Reason
 
 
 class SchemaError(Exception):
@@ -41,3 +45,20 @@ class SignatureError(SchemaError):
 
 class EventDecodeError(SchemaError):
     """Bytes on one of penstock's own topics do not decode to the event expected there."""
+
+
+class RequestBodyError(SchemaError):
+    """One request's bytes, or its writer's schema, can't be read; `reason` is for its dead letter."""
+
+    def __init__(self, reason: Reason, detail: str) -> None:
+        super().__init__(f"{reason.value}: {detail}")
+        self.reason = reason
+        self.detail = detail
+
+
+class RequestValueError(SchemaError):
+    """A value that a producer gave does not fit the request schema; nothing was written."""
+
+    def __init__(self, field: str, detail: str) -> None:
+        super().__init__(f"field {field!r}: {detail}")
+        self.field = field
