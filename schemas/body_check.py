@@ -1,0 +1,204 @@
+"""Whether bytes are exactly one Avro record of a schema, byte for byte, as the specification has it.
+
+A schema goes in, a check comes out. It knows no Avro library: what libraries let pass (bytes
+left over, a boolean 7, a union index of -1, numbers written longer than needed, text that is
+not UTF-8) is refused here, so that every decoder refuses the same.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+from schemas.errors import RequestBodyError, SchemaError
+from schemas.reasons import Reason
+
+Skip = Callable[[bytes, int], int]
+"""Given a body and where a value starts, where it ends."""
+
+FIXED_BYTES = {"null": 0, "float": 4, "double": 8}
+INT_MAX = 2**31 - 1
+LONG_MAX = 2**63 - 1
+
+
+class BodyCheck:
+    """The check for one schema, with every named type spelled out (`writer_schema.spelled_out`)."""
+
+    def __init__(self, schema: Any) -> None:
+        self._skip = _skip(schema)
+
+    def check(self, body: bytes) -> None:
+        """Raise `RequestBodyError` unless the body is one record of the schema, whole and alone."""
+        try:
+            end = self._skip(body, 0)
+        except IndexError:
+            end = len(body) + 1
+        if end > len(body):
+            raise RequestBodyError(Reason.TRUNCATED, f"{len(body)} bytes end before the record does")
+        if end < len(body):
+            raise RequestBodyError(Reason.TRAILING_BYTES, f"{len(body) - end} bytes are left after the record")
+
+
+def is_empty(schema: Any) -> bool:
+    """Whether values of the schema take no bytes, so that a few bytes could claim billions of them."""
+    if isinstance(schema, dict):
+        if schema["type"] == "record":
+            return all(is_empty(field["type"]) for field in schema["fields"])
+        return bool(schema["type"] == "fixed" and schema["size"] == 0)
+    return bool(schema == "null")
+
+
+def _skip(schema: Any) -> Skip:
+    if isinstance(schema, list):
+        return _union([_skip(branch) for branch in schema])
+    if isinstance(schema, str):
+        return _primitive(schema)
+    kind = schema["type"]
+    if kind == "record":
+        return _record([field["type"] for field in schema["fields"]])
+    if kind == "enum":
+        return _enum(len(schema["symbols"]))
+    if kind == "fixed":
+        return _fixed(schema["size"])
+    if kind in ("array", "map"):
+        item = _skip(schema["items"]) if kind == "array" else _pair(_skip(schema["values"]))
+        return _blocks(item)
+    return _primitive(kind)
+
+
+def _primitive(kind: str) -> Skip:
+    if kind in FIXED_BYTES:
+        return _fixed(FIXED_BYTES[kind])
+    skips: dict[str, Skip] = {"boolean": _boolean, "int": _int, "long": _long, "string": _string, "bytes": _bytes}
+    if kind not in skips:
+        raise SchemaError(f"{kind!r} is no Avro type")
+    return skips[kind]
+
+
+def _record(types: list[Any]) -> Skip:
+    """Fields one after the other; neighbours of fixed width are skipped in one step."""
+    skips: list[Skip] = []
+    width = 0
+    for each in types:
+        if isinstance(each, str) and each in FIXED_BYTES:
+            width += FIXED_BYTES[each]
+            continue
+        if width:
+            skips.append(_fixed(width))
+            width = 0
+        skips.append(_skip(each))
+    if width:
+        skips.append(_fixed(width))
+
+    def skip(body: bytes, start: int) -> int:
+        for each in skips:
+            start = each(body, start)
+        return start
+
+    return skip
+
+
+def _fixed(width: int) -> Skip:
+    return lambda _, start: start + width
+
+
+def _boolean(body: bytes, start: int) -> int:
+    if body[start] > 1:
+        raise _malformed(f"{body[start]} is no boolean", start)
+    return start + 1
+
+
+def _int(body: bytes, start: int) -> int:
+    value, end = _number(body, start)
+    if not -INT_MAX - 1 <= value <= INT_MAX:
+        raise _malformed(f"{value} is no 32-bit integer", start)
+    return end
+
+
+def _long(body: bytes, start: int) -> int:
+    return _number(body, start)[1]
+
+
+def _string(body: bytes, start: int) -> int:
+    end = _bytes(body, start)
+    text = body[start:end]
+    if not text.isascii():
+        _, start = _number(body, start)
+        try:
+            body[start:end].decode()
+        except UnicodeDecodeError as error:
+            raise _malformed(f"text is not UTF-8 ({error.reason})", start + error.start) from error
+    return end
+
+
+def _bytes(body: bytes, start: int) -> int:
+    length, start = _number(body, start)
+    if length < 0:
+        raise _malformed(f"a length of {length}", start)
+    if start + length > len(body):
+        raise IndexError
+    return start + length
+
+
+def _enum(symbols: int) -> Skip:
+    def skip(body: bytes, start: int) -> int:
+        index, end = _number(body, start)
+        if not 0 <= index < symbols:
+            raise _malformed(f"symbol {index} of an enum with {symbols}", start)
+        return end
+
+    return skip
+
+
+def _union(branches: list[Skip]) -> Skip:
+    def skip(body: bytes, start: int) -> int:
+        index, end = _number(body, start)
+        if not 0 <= index < len(branches):
+            raise _malformed(f"branch {index} of a union with {len(branches)}", start)
+        return branches[index](body, end)
+
+    return skip
+
+
+def _pair(value: Skip) -> Skip:
+    return lambda body, start: value(body, _string(body, start))
+
+
+def _blocks(item: Skip) -> Skip:
+    def skip(body: bytes, start: int) -> int:
+        while True:
+            count, start = _number(body, start)
+            if count == 0:
+                return start
+            end = None
+            if count < 0:
+                size, start = _number(body, start)
+                count, end = -count, start + size
+            for _ in range(count):
+                start = item(body, start)
+            if end is not None and start != end:
+                raise _malformed("a block is not as long as it says", start)
+
+    return skip
+
+
+def _number(body: bytes, start: int) -> tuple[int, int]:
+    """A zigzag number and where it ends; written as short as it can be."""
+    byte = body[start]
+    if byte < 0x80:
+        return (byte >> 1) ^ -(byte & 1), start + 1
+    value, shift, at = byte & 0x7F, 7, start + 1
+    while True:
+        byte = body[at]
+        value |= (byte & 0x7F) << shift
+        at += 1
+        if byte < 0x80:
+            break
+        shift += 7
+        if shift > 63:
+            raise _malformed("a number of more than 64 bits", start)
+    if byte == 0 or value > 2 * LONG_MAX + 1:
+        raise _malformed("a number that is not written as Avro writes it", start)
+    return (value >> 1) ^ -(value & 1), at
+
+
+def _malformed(detail: str, at: int) -> RequestBodyError:
+    return RequestBodyError(Reason.MALFORMED, f"{detail}, at byte {at} of the body")
