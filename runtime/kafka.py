@@ -52,6 +52,10 @@ def build_producer(kafka: KafkaSettings, *, transactional_id: str | None = None)
             "transactional.id": transactional_id,
             "transaction.timeout.ms": kafka.transaction_timeout_ms,
             "delivery.timeout.ms": kafka.transaction_timeout_ms,
+            # The first call of a transaction is answered "concurrent transactions" while the broker still
+            # writes the markers of the one before; at the default of 100 ms every batch would wait that long.
+            "retry.backoff.ms": 4,
+            "retry.backoff.max.ms": 500,
         }
     return Producer(config, logger=_StructlogAdapter())
 
