@@ -61,6 +61,14 @@ class ScoringSettings(Section):
     )
 
 
+class RegistrySettings(Section):
+    """What a model version may be, and when a worker believes it."""
+
+    trusted_types: tuple[str, ...] = Field((), description="types a model file may hold besides the allow-list's")
+    bundle_bytes_max: int = Field(1 << 30, ge=1 << 20, description="a bundle that unpacks to more is refused")
+    load_timeout_s: Seconds = Field(60.0, description="a version that takes longer to load is rejected")
+
+
 class ProducerSettings(Section):
     """What publishes requests, labels and commands."""
 
@@ -107,6 +115,7 @@ class Settings(BaseSettings):
     kafka: KafkaSettings = KafkaSettings()
     topics: TopicSettings = TopicSettings()
     scoring: ScoringSettings = ScoringSettings()
+    registry: RegistrySettings = RegistrySettings()
     producers: ProducerSettings = ProducerSettings()
     store: StoreSettings = StoreSettings()
     embedded: EmbeddedSettings = EmbeddedSettings()
@@ -121,6 +130,10 @@ class Settings(BaseSettings):
     @property
     def registry_dir(self) -> Path:
         return self.data_dir / "registry"
+
+    @property
+    def bundle_cache_dir(self) -> Path:
+        return self.data_dir / "bundle-cache"
 
     @property
     def run_dir(self) -> Path:

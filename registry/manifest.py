@@ -1,0 +1,123 @@
+"""A bundle's manifest: what the version is, what each file must be, and how it was judged.
+
+Written once as canonical JSON; the bundle is named by the hash of these bytes, and they hold
+the hash of every other file, so that the name vouches for the whole.
+"""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+
+import orjson
+
+from registry.errors import BundleRefusedError
+from registry.loaded import LabelRule
+from registry.profile import ColumnProfile, ReferenceProfile
+from schemas.errors import SignatureError
+from schemas.signature import Signature
+
+FORMAT = 1
+MANIFEST, ESTIMATOR, GOLDEN = "manifest.json", "estimator.skops", "golden.arrow"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FileEntry:
+    """What a file of the bundle must be; `unpacked_bytes` is what it takes when it is opened."""
+
+    name: str
+    sha256: str
+    bytes: int
+    unpacked_bytes: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SampleFacts:
+    """The sample that the version was added with; `sha256` is the fingerprint of its typed features."""
+
+    rows: int
+    sha256: str
+    target: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Manifest:
+    """Everything about a version that never changes; its state is in the catalogue."""
+
+    format: int = FORMAT
+    name: str
+    version: str
+    parent: str | None
+    registered_at: int
+    registered_by: str | None
+    signature: Signature
+    label_rule: LabelRule
+    estimator: str
+    files: tuple[FileEntry, ...]
+    libraries: Mapping[str, str]
+    sample: SampleFacts
+    metrics: Mapping[str, float]
+    metrics_of: str
+    profile: ReferenceProfile
+    golden_rows: int
+
+    def encode(self) -> bytes:
+        """The bytes that the bundle is named by."""
+        return orjson.dumps(asdict(self), option=orjson.OPT_SORT_KEYS | orjson.OPT_APPEND_NEWLINE)
+
+    @classmethod
+    def decode(cls, content: bytes) -> "Manifest":
+        """Read what `encode` wrote. Raises `BundleRefusedError`."""
+        try:
+            found = orjson.loads(content)
+            _require_format(found)
+            return cls(
+                **{
+                    **found,
+                    "signature": Signature.from_dict(found["signature"]),
+                    "label_rule": LabelRule(found["label_rule"]),
+                    "files": tuple(FileEntry(**entry) for entry in found["files"]),
+                    "sample": SampleFacts(**found["sample"]),
+                    "profile": _profile(found["profile"]),
+                }
+            )
+        except (ValueError, TypeError, KeyError, SignatureError) as error:
+            raise BundleRefusedError("manifest", f"it can't be read: {error}") from error
+
+    def entry(self, name: str) -> FileEntry:
+        """Raises `BundleRefusedError` when the bundle should have such a file and does not."""
+        for entry in self.files:
+            if entry.name == name:
+                return entry
+        raise BundleRefusedError("manifest", f"it lists no file {name}")
+
+
+def _require_format(found: object) -> None:
+    if not isinstance(found, dict) or set(found) != {field.name for field in fields(Manifest)}:
+        raise ValueError("fields are missing or unknown")
+    if found["format"] != FORMAT:
+        raise ValueError(f"format {found['format']!r}, and this penstock reads {FORMAT}")
+
+
+def file_entry(name: str, content: bytes, *, unpacked_bytes: int) -> FileEntry:
+    return FileEntry(name=name, sha256=sha256(content), bytes=len(content), unpacked_bytes=unpacked_bytes)
+
+
+def sha256(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
+
+
+def _profile(found: Mapping[str, object]) -> ReferenceProfile:
+    columns = found["columns"]
+    if not isinstance(columns, list):
+        raise TypeError("the profile has no columns")
+    return ReferenceProfile(**{**found, "columns": tuple(_column(column) for column in columns)})  # type: ignore[arg-type]  # JSON
+
+
+def _column(found: Mapping[str, object]) -> ColumnProfile:
+    return ColumnProfile(
+        **{name: _tuples(value) if isinstance(value, list) else value for name, value in found.items()},  # type: ignore[arg-type]  # JSON
+    )
+
+
+def _tuples(value: object) -> object:
+    return tuple(_tuples(item) for item in value) if isinstance(value, list) else value

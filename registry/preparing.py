@@ -1,0 +1,223 @@
+"""Everything that is asked of a model before it gets a number: signature, round trips, metrics, profile.
+
+A fitted estimator and a sample come in; the parts of a bundle go out, or a `VersionRefusedError`
+that says what to change. Nothing is written.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import pyarrow as pa
+
+from registry.errors import BundleRefusedError, EstimatorError, EstimatorRefusedError, SampleError
+from registry.estimators import EstimatorFacts, estimator_facts
+from registry.fitting import Frame, fit_rows
+from registry.golden import ROWS_MAX as GOLDEN_ROWS_MAX
+from registry.golden import TOLERANCE, GoldenVectors, encode_golden, largest_difference, spread
+from registry.loaded import Estimator, LabelRule, Scores, score_frame, texts
+from registry.manifest import SampleFacts, sha256
+from registry.metrics import sample_metrics
+from registry.profile import ReferenceProfile, reference_profile
+from registry.sampling import as_features, signature_of
+from registry.skops_file import LoadLimits, dump_estimator, load_estimator
+from schemas.signature import Container, Signature, Task
+
+ROUND_TRIP_ROWS_MAX = 5_000
+SCORE_ROWS = 20_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SampleOptions:
+    """How a sample is to be read: its target, what the task must be, the column of time, personal features."""
+
+    target: str | None = None
+    task: Task | None = None
+    time: str | None = None
+    personal: Sequence[str] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prepared:
+    """A version but for its name, number and place."""
+
+    signature: Signature
+    label_rule: LabelRule
+    estimator: str
+    estimator_file: bytes
+    golden_file: bytes
+    golden_rows: int
+    sample: SampleFacts
+    metrics: dict[str, float]
+    profile: ReferenceProfile
+
+
+def prepare(estimator: Estimator, sample: pd.DataFrame, options: SampleOptions, *, limits: LoadLimits) -> Prepared:
+    """Raises `VersionRefusedError`."""
+    facts = estimator_facts(estimator, task=options.task)
+    ordered = _in_time_order(sample, options)
+    signature = signature_of(ordered, facts, target=options.target, personal=options.personal)
+    features = as_features(ordered, signature)
+    label_rule = _label_rule(estimator, ordered, signature, facts)
+    _require_travel(estimator, ordered, features, signature=signature, label_rule=label_rule)
+    scores = _scored(estimator, features, signature, label_rule)
+    content = _saved(estimator, features, signature=signature, label_rule=label_rule, limits=limits)
+    golden = _golden(estimator, features, signature, label_rule)
+    plain = [each.name for each in signature.features if not each.personal]
+    return Prepared(
+        signature=signature,
+        label_rule=label_rule,
+        estimator=type(estimator).__name__,
+        estimator_file=content,
+        golden_file=encode_golden(golden),
+        golden_rows=golden.features.num_rows,
+        sample=SampleFacts(rows=len(ordered), sha256=_fingerprint(features), target=options.target),
+        metrics={} if options.target is None else dict(sample_metrics(ordered[options.target], scores, signature)),
+        profile=reference_profile(
+            features, scores.scores, order=options.time or "as the sample came", keep_text_of=plain
+        ),
+    )
+
+
+def _in_time_order(sample: pd.DataFrame, options: SampleOptions) -> pd.DataFrame:
+    """The sample by its column of time; that column is a feature only where the estimator asks for it by name."""
+    if not isinstance(sample, pd.DataFrame):
+        raise EstimatorRefusedError(f"the sample is a {type(sample).__name__}: give a pandas DataFrame")
+    if options.time is None:
+        return sample.reset_index(drop=True)
+    if options.time not in sample.columns:
+        raise SampleError(options.time, "is named as the time and is not in the sample", "name a column of the sample")
+    return sample.sort_values(options.time, kind="stable").reset_index(drop=True)
+
+
+def _raw_frame(sample: pd.DataFrame, signature: Signature, rows: pa.Array) -> Frame:
+    """Rows of the sample as a user would pass them to the estimator."""
+    frame = sample[list(signature.names)].iloc[rows.to_numpy()]
+    if signature.container is Container.ARRAY:
+        array: npt.NDArray[np.float64] = frame.to_numpy(dtype=np.float64, na_value=np.nan)
+        return array
+    return frame
+
+
+def _label_rule(estimator: Estimator, sample: pd.DataFrame, signature: Signature, facts: EstimatorFacts) -> LabelRule:
+    """Whether the likeliest class is what the estimator itself would answer, as far as the sample shows."""
+    if signature.task is Task.REGRESSION:
+        return LabelRule.ARGMAX
+    if facts.own_decision:
+        return LabelRule.PREDICT
+    frame = _raw_frame(sample, signature, spread(len(sample), ROUND_TRIP_ROWS_MAX))
+    scores = _score(estimator, frame, signature, LabelRule.ARGMAX)
+    return LabelRule.ARGMAX if scores.labels == texts(estimator.predict(frame)) else LabelRule.PREDICT
+
+
+def _require_travel(
+    estimator: Estimator, sample: pd.DataFrame, features: pa.RecordBatch, *, signature: Signature, label_rule: LabelRule
+) -> None:
+    """The sample must score the same after its features have travelled as typed values."""
+    rows = spread(len(sample), ROUND_TRIP_ROWS_MAX)
+    raw = _raw_frame(sample, signature, rows)
+    arrived, rejections = fit_rows(features.take(rows), signature)
+    assert not rejections, f"the sample made the signature: {rejections[:1]}"
+    before = _score(estimator, raw, signature, label_rule)
+    after = _score(estimator, arrived, signature, label_rule)
+    if largest_difference(before, after) <= TOLERANCE:
+        return
+    if not np.isfinite(before.scores).all():
+        _refuse_scores_not_finite(before)
+    guilty = _columns_at_fault(estimator, raw, arrived, signature=signature, before=before)
+    raise SampleError(
+        ", ".join(guilty) or "unknown",
+        "scores differently once it has travelled as a typed feature",
+        "fit the estimator on plain float64, int64, bool or text columns",
+    )
+
+
+def _columns_at_fault(
+    estimator: Estimator, raw: Frame, arrived: Frame, *, signature: Signature, before: Scores
+) -> list[str]:
+    """Columns that change the scores when they alone are as they arrive."""
+    if not isinstance(raw, pd.DataFrame) or not isinstance(arrived, pd.DataFrame):
+        return []
+    guilty = []
+    for name in signature.names:
+        mixed = raw.reset_index(drop=True)
+        mixed[name] = arrived[name]
+        try:
+            scores = score_frame(estimator, mixed, signature=signature, label_rule=LabelRule.ARGMAX)
+        except EstimatorError:
+            guilty.append(name)
+            continue
+        if not largest_difference(before, scores) <= TOLERANCE:
+            guilty.append(name)
+    return guilty
+
+
+def _scored(estimator: Estimator, features: pa.RecordBatch, signature: Signature, label_rule: LabelRule) -> Scores:
+    """Scores of all rows, some at a time, so that a long sample does not fill the memory."""
+    parts = [
+        _score(estimator, fit_rows(features.slice(start, SCORE_ROWS), signature)[0], signature, label_rule)
+        for start in range(0, features.num_rows, SCORE_ROWS)
+    ]
+    probabilities = [part.probabilities for part in parts if part.probabilities is not None]
+    scores = Scores(
+        scores=np.concatenate([part.scores for part in parts]),
+        labels=None if signature.task is Task.REGRESSION else [label for part in parts for label in part.labels or ()],
+        probabilities=np.concatenate(probabilities) if probabilities else None,
+    )
+    _refuse_scores_not_finite(scores)
+    return scores
+
+
+def _refuse_scores_not_finite(scores: Scores) -> None:
+    bad = np.flatnonzero(~np.isfinite(scores.scores))
+    if len(bad):
+        raise EstimatorRefusedError(
+            f"the estimator answers {scores.scores[bad[0]]} for {len(bad)} rows of the sample: "
+            "leave such rows out of the sample, or let the estimator impute what it can't use"
+        )
+
+
+def _saved(
+    estimator: Estimator,
+    features: pa.RecordBatch,
+    *,
+    signature: Signature,
+    label_rule: LabelRule,
+    limits: LoadLimits,
+) -> bytes:
+    """The .skops bytes, read back as a worker would and found to score the same."""
+    content = dump_estimator(estimator)
+    try:
+        again = load_estimator(content, limits)
+    except BundleRefusedError as error:
+        raise EstimatorRefusedError(f"the estimator can't be served: {error.detail}") from error
+    frame = fit_rows(features.take(spread(features.num_rows, GOLDEN_ROWS_MAX)), signature)[0]
+    before = _score(estimator, frame, signature, label_rule)
+    after = _score(again, frame, signature, label_rule)
+    if not largest_difference(before, after) <= TOLERANCE:
+        raise EstimatorRefusedError("the estimator scores differently once it is saved in skops format and read back")
+    return content
+
+
+def _golden(
+    estimator: Estimator, features: pa.RecordBatch, signature: Signature, label_rule: LabelRule
+) -> GoldenVectors:
+    chosen = features.take(spread(features.num_rows, GOLDEN_ROWS_MAX))
+    frame, _ = fit_rows(chosen, signature)
+    return GoldenVectors(features=chosen, scores=_score(estimator, frame, signature, label_rule))
+
+
+def _score(estimator: Estimator, frame: Frame, signature: Signature, label_rule: LabelRule) -> Scores:
+    try:
+        return score_frame(estimator, frame, signature=signature, label_rule=label_rule)
+    except EstimatorError as error:
+        raise EstimatorRefusedError(f"the estimator raised on the sample: {error.detail}") from error
+
+
+def _fingerprint(features: pa.RecordBatch) -> str:
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, features.schema) as writer:
+        writer.write_batch(features)
+    return sha256(sink.getvalue().to_pybytes())

@@ -1,0 +1,293 @@
+"""The shelf: versions are added whole or not at all, verified, listed, and opened by workers.
+
+A fitted estimator and a sample come in, a version record goes out; a worker names a version and
+its bundle and gets it loaded, from the cache when the shelf's directory is away. Sequence of an
+addition: (1) validate, (2) grow the schemas, (3) write the bundle, (4) the row in the catalogue,
+(5) load the bundle as a worker would and record what was found.
+"""
+
+import re
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import pandas as pd
+
+from registry.bundles import Bundle, read_bundle, write_bundle
+from registry.cache import BundleCache
+from registry.catalogue import Addition, Catalogue, VersionRecord, VersionState
+from registry.checks import Check, Inspection, VerifyReport, libraries, load_version
+from registry.errors import (
+    BundleRefusedError,
+    EstimatorRefusedError,
+    ShelfUnavailableError,
+    VersionNotFoundError,
+    VersionRefusedError,
+)
+from registry.loaded import Estimator, LoadedVersion
+from registry.manifest import ESTIMATOR, GOLDEN, Manifest, file_entry
+from registry.preparing import Prepared, SampleOptions, prepare
+from registry.skops_file import LoadLimits, load_estimator, uncompressed_bytes
+from registry.subjects import ModelSchemas
+from runtime.clock import Clock, SystemClock
+from runtime.settings import RegistrySettings
+from schemas.registry_port import SchemaRegistry
+from schemas.signature import Task
+from schemas.topics import MODEL_NAME, Topics
+
+VERSION_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
+
+
+class Shelf:
+    """The model versions in one directory; any number of processes may use it at once."""
+
+    def __init__(
+        self,
+        directory: Path,
+        *,
+        schemas: SchemaRegistry,
+        topics: Topics | None = None,
+        settings: RegistrySettings | None = None,
+        cache: Path | None = None,
+        clock: Clock | None = None,
+    ) -> None:
+        self._settings = settings or RegistrySettings()
+        self._limits = LoadLimits(trusted_types=self._settings.trusted_types, bytes_max=self._settings.bundle_bytes_max)
+        self._bundles = directory / "bundles"
+        self._catalogue = Catalogue(directory / "catalogue.sqlite")
+        self._schemas = ModelSchemas(schemas, topics or Topics())
+        self._cache = None if cache is None else BundleCache(cache)
+        self._clock = clock or SystemClock()
+
+    def add(
+        self,
+        name: str,
+        estimator: Estimator,
+        sample: pd.DataFrame,
+        *,
+        target: str | None = None,
+        task: Task | None = None,
+        time: str | None = None,
+        personal: Sequence[str] = (),
+        version: str | None = None,
+        parent: str | None = None,
+        registered_by: str | None = None,
+    ) -> VersionRecord:
+        """Add a fitted estimator as a version, with the rows of `sample` as examples of its input.
+
+        Raises `VersionRefusedError` when it can't be served, saying what to change. A version that
+        was added and failed its validation is returned in state rejected.
+        """
+        _refuse_bad_names(name, version)
+        options = SampleOptions(target=target, task=task, time=time, personal=personal)
+        prepared = prepare(estimator, sample, options, limits=self._limits)
+        self._schemas.check(name, prepared.signature)
+        with self._catalogue.adding() as addition:
+            record = self._place(addition, name, prepared, version, parent, registered_by)
+        self.verify(name, record.version)
+        return self.record(name, record.version)
+
+    def add_file(
+        self,
+        name: str,
+        skops_path: Path,
+        sample: pd.DataFrame,
+        *,
+        target: str | None = None,
+        task: Task | None = None,
+        time: str | None = None,
+        personal: Sequence[str] = (),
+        version: str | None = None,
+        parent: str | None = None,
+        registered_by: str | None = None,
+    ) -> VersionRecord:
+        """Add the estimator in a .skops file. Raises `VersionRefusedError`, naming types that are not allowed."""
+        try:
+            with skops_path.open("rb") as file:
+                content = file.read(self._limits.bytes_max + 1)
+        except OSError as error:
+            raise EstimatorRefusedError(f"{skops_path} can't be read: {error.strerror}") from error
+        try:
+            estimator = load_estimator(content, self._limits)
+        except BundleRefusedError as error:
+            raise EstimatorRefusedError(f"{skops_path} is refused: {error.detail}") from error
+        return self.add(
+            name,
+            estimator,
+            sample,
+            target=target,
+            task=task,
+            time=time,
+            personal=personal,
+            version=version,
+            parent=parent,
+            registered_by=registered_by,
+        )
+
+    def records(self, name: str | None = None) -> list[VersionRecord]:
+        """Versions in the order they were added, of one model or of all."""
+        return self._catalogue.records(name)
+
+    def record(self, name: str, version: str) -> VersionRecord:
+        """Raises `VersionNotFoundError`, and `ShelfUnavailableError` when the shelf can't be read."""
+        return self._catalogue.record(name, version)
+
+    def manifest(self, name: str, version: str) -> Manifest:
+        """Raises `VersionNotFoundError` or `BundleRefusedError`."""
+        return self._read(self.record(name, version)).manifest
+
+    def verify(self, name: str, version: str) -> VerifyReport:
+        """Run every check again. The first result decides a version that was only registered.
+
+        Raises `VersionNotFoundError` or `ShelfUnavailableError`.
+        """
+        record = self.record(name, version)
+        report = VerifyReport(name=name, version=version, checks=tuple(self._checks(record)))
+        if record.state is VersionState.REGISTERED:
+            state = VersionState.VALIDATED if report.passed else VersionState.REJECTED
+            self._catalogue.settle(name, version, state=state, failure=report.failure)
+        return report
+
+    def open(self, name: str, version: str, *, bundle: str | None = None) -> LoadedVersion:
+        """Load a version for scoring; `bundle` is the hash that the deployment names.
+
+        Raises `BundleRefusedError` naming the check that failed, and `ShelfUnavailableError` when
+        the shelf can't be read and the cache has no copy.
+        """
+        found = self._fetch(name, version, bundle)
+        if (found.manifest.name, found.manifest.version) != (name, version):
+            detail = f"it is version {found.manifest.version} of {found.manifest.name}, not {version} of {name}"
+            raise BundleRefusedError("manifest", detail)
+        return load_version(found, self._limits)
+
+    def _place(
+        self,
+        addition: Addition,
+        name: str,
+        prepared: Prepared,
+        version: str | None,
+        parent: str | None,
+        registered_by: str | None,
+    ) -> VersionRecord:
+        """Steps 2 to 4, with the catalogue's write lock held: numbers are given once, schemas grow in order."""
+        if version is not None:
+            addition.require_free(name, version)
+        number = version or addition.next_version(name)
+        request_schema_id, prediction_schema_id = self._schemas.register(name, prepared.signature)
+        manifest = self._manifest_of(name, number, prepared, parent or addition.newest(name), registered_by)
+        files = {ESTIMATOR: prepared.estimator_file, GOLDEN: prepared.golden_file}
+        bundle = write_bundle(self._bundles, manifest.encode(), files)
+        record = VersionRecord(
+            name=name,
+            version=number,
+            state=VersionState.REGISTERED,
+            bundle=bundle,
+            registered_at=manifest.registered_at,
+            registered_by=registered_by,
+            task=prepared.signature.task,
+            request_schema_id=request_schema_id,
+            prediction_schema_id=prediction_schema_id,
+            metrics=prepared.metrics,
+            failure="",
+        )
+        addition.insert(record)
+        return record
+
+    def _manifest_of(
+        self, name: str, version: str, prepared: Prepared, parent: str | None, registered_by: str | None
+    ) -> Manifest:
+        unpacked = uncompressed_bytes(prepared.estimator_file)
+        golden_bytes = len(prepared.golden_file)
+        return Manifest(
+            name=name,
+            version=version,
+            parent=parent,
+            registered_at=self._clock.now_ms(),
+            registered_by=registered_by,
+            signature=prepared.signature,
+            label_rule=prepared.label_rule,
+            estimator=prepared.estimator,
+            files=(
+                file_entry(ESTIMATOR, prepared.estimator_file, unpacked_bytes=unpacked),
+                file_entry(GOLDEN, prepared.golden_file, unpacked_bytes=golden_bytes),
+            ),
+            libraries=libraries(),
+            sample=prepared.sample,
+            metrics=prepared.metrics,
+            metrics_of="the sample",
+            profile=prepared.profile,
+            golden_rows=prepared.golden_rows,
+        )
+
+    def _checks(self, record: VersionRecord) -> list[Check]:
+        """Every check with its result; those that rely on one that failed are not run and say so."""
+        try:
+            bundle = self._read(record)
+        except BundleRefusedError as error:
+            return [Check(name=error.check, passed=False, detail=error.detail)]
+        checks = [Check(name="hash", passed=True, detail=f"{len(bundle.files) + 1} files as registered")]
+        inspection = Inspection(bundle, self._limits)
+        steps: dict[str, Callable[[], str]] = {
+            **inspection.steps,
+            "load_time": lambda: self._load_time(inspection),
+            "request_schema": lambda: self._schemas.check_registered(record, bundle.manifest.signature),
+        }
+        for name, step in steps.items():
+            if not checks[-1].passed:
+                checks.append(Check(name=name, passed=False, detail="not run, since a check before it failed"))
+                continue
+            try:
+                checks.append(Check(name=name, passed=True, detail=step()))
+            except BundleRefusedError as error:
+                checks.append(Check(name=name, passed=False, detail=error.detail))
+        return checks
+
+    def _load_time(self, inspection: Inspection) -> str:
+        limit_s = self._settings.load_timeout_s
+        if inspection.load_s > limit_s:
+            detail = f"loading took {inspection.load_s:.1f} s and registry.load_timeout_s is {limit_s:g}"
+            raise BundleRefusedError("load_time", detail)
+        return f"{inspection.load_s:.3f} s of {limit_s:g} s"
+
+    def _read(self, record: VersionRecord) -> Bundle:
+        try:
+            return read_bundle(self._bundles, record.bundle, bytes_max=self._limits.bytes_max)
+        except FileNotFoundError as error:
+            raise BundleRefusedError("hash", f"bundle {record.bundle[:16]}... is not on the shelf") from error
+        except OSError as error:
+            raise ShelfUnavailableError(f"bundle {record.bundle[:16]}... can't be read: {error}") from error
+
+    def _fetch(self, name: str, version: str, bundle: str | None) -> Bundle:
+        """The bundle's bytes from the shelf, or from the cache when the shelf is away."""
+        try:
+            record = self._approved(name, version, bundle)
+            found = self._read(record)
+        except ShelfUnavailableError:
+            cached = None if self._cache is None else self._cache.find(name, version, bundle, limits=self._limits)
+            if cached is None:
+                raise
+            return cached
+        if self._cache is not None:
+            self._cache.keep(found)
+        return found
+
+    def _approved(self, name: str, version: str, bundle: str | None) -> VersionRecord:
+        try:
+            record = self.record(name, version)
+        except VersionNotFoundError as error:
+            raise BundleRefusedError("state", str(error)) from error
+        if record.state is not VersionState.VALIDATED:
+            why = f": {record.failure}" if record.failure else ""
+            raise BundleRefusedError("state", f"version {version} of {name} is {record.state.value}{why}")
+        if bundle is not None and bundle != record.bundle:
+            detail = f"version {version} of {name} is bundle {record.bundle[:16]}..., not {bundle[:16]}..."
+            raise BundleRefusedError("hash", detail)
+        return record
+
+
+def _refuse_bad_names(name: str, version: str | None) -> None:
+    if not MODEL_NAME.fullmatch(name):
+        raise VersionRefusedError(
+            f"{name!r} can't name a model: use lower-case letters, digits, - and _, at most 63, starting with no - or _"
+        )
+    if version is not None and not VERSION_NAME.fullmatch(version):
+        raise VersionRefusedError(f"{version!r} can't name a version: use letters, digits, dots, - and _, at most 63")
