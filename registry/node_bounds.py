@@ -62,15 +62,13 @@ def _trees(root: object) -> Iterator[_Found]:
 
 
 def _features(found: _Found) -> int | None:
-    """The bound for trees inside: ensembles pass rows on as they are, other estimators may widen them."""
+    """The bound for trees inside: ensembles pass rows on as they are, all other estimators may widen them."""
     if not isinstance(found.tree, BaseEstimator):
         return found.features
     own = getattr(found.tree, "n_features_in_", None)
-    if not isinstance(own, (int, np.integer)):
+    if not isinstance(own, (int, np.integer)) or not type(found.tree).__module__.startswith(_TREE_MODULES):
         return None
-    if type(found.tree).__module__.startswith(_TREE_MODULES) and found.features is not None:
-        return min(found.features, int(own))
-    return int(own)
+    return int(own) if found.features is None else min(found.features, int(own))
 
 
 def _parts(whole: object) -> list[object]:

@@ -4,6 +4,7 @@ A fitted estimator and a sample come in; the parts of a bundle go out, or a `Ver
 that says what to change. Nothing is written.
 """
 
+import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -20,6 +21,7 @@ from registry.golden import TOLERANCE, GoldenVectors, encode_golden, largest_dif
 from registry.loaded import Estimator, LabelRule, Scores, score_frame, texts
 from registry.manifest import SampleFacts, sha256
 from registry.metrics import sample_metrics
+from registry.personal import without_personal
 from registry.profile import ReferenceProfile, reference_profile
 from registry.sampling import as_features, signature_of
 from registry.skops_file import LoadLimits, dump_estimator, load_estimator
@@ -61,10 +63,11 @@ def prepare(estimator: Estimator, sample: pd.DataFrame, options: SampleOptions, 
     signature = signature_of(ordered, facts, target=options.target, personal=options.personal)
     features = as_features(ordered, signature)
     label_rule = _label_rule(estimator, ordered, signature, facts)
+    kept = without_personal(features, signature, key=secrets.token_bytes(32))
     _require_travel(estimator, ordered, features, signature=signature, label_rule=label_rule)
     scores = _scored(estimator, features, signature, label_rule)
-    content = _saved(estimator, features, signature=signature, label_rule=label_rule, limits=limits)
-    golden = _golden(estimator, features, signature, label_rule)
+    content = _saved(estimator, kept, signature=signature, label_rule=label_rule, limits=limits)
+    golden = _golden(estimator, kept, signature, label_rule)
     plain = [each.name for each in signature.features if not each.personal]
     return Prepared(
         signature=signature,
@@ -98,7 +101,7 @@ def _raw_frame(sample: pd.DataFrame, signature: Signature, rows: pa.Array) -> Fr
     if signature.container is Container.ARRAY:
         array: npt.NDArray[np.float64] = frame.to_numpy(dtype=np.float64, na_value=np.nan)
         return array
-    return frame
+    return pd.DataFrame(frame)
 
 
 def _label_rule(estimator: Estimator, sample: pd.DataFrame, signature: Signature, facts: EstimatorFacts) -> LabelRule:
