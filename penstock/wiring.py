@@ -18,7 +18,13 @@ def schema_registry(settings: Settings) -> SchemaRegistry:
 
 def shelf(settings: Settings) -> Shelf:
     """The model versions of this registry."""
-    return Shelf(settings.registry_dir)
+    return Shelf(
+        settings.registry_dir,
+        schemas=schema_registry(settings),
+        topics=topics(settings),
+        settings=settings.registry,
+        cache=settings.data_dir / "cache",
+    )
 
 
 def codec(settings: Settings) -> EventCodec:
