@@ -1,0 +1,74 @@
+"""The lane on the embedded broker: everything once, whatever the step does."""
+
+from pathlib import Path
+
+import pytest
+
+from schemas.codec import EventCodec
+from schemas.directory_registry import DirectoryRegistry
+from schemas.events import Receipt
+from tests.runtime.lane_parts import TARGET, CopyStep, embedded_kafka, eventually, running_lane, send, values_in
+
+pytestmark = pytest.mark.wire
+
+SENT = [f"request-{number}" for number in range(500)]
+
+
+def test_every_record_is_copied_and_receipted_once(tmp_path: Path) -> None:
+    """Outputs equal inputs, and the receipts' ranges touch and count them."""
+    with embedded_kafka() as kafka:
+        send(kafka, SENT)
+        with running_lane(kafka, CopyStep(), tmp_path):
+            assert eventually(lambda: len(values_in(kafka, TARGET)) >= len(SENT))
+
+        codec = EventCodec(DirectoryRegistry(tmp_path / "schemas.sqlite"))
+        receipts = [codec.decode(Receipt, value) for value in values_in(kafka, "receipts")]
+        assert sorted(SENT) == sorted(value.decode() for value in values_in(kafka, TARGET))
+        assert len(SENT) == sum(receipt.records for receipt in receipts)
+        for partition in range(4):
+            spans = sorted((r.offset_from, r.offset_to) for r in receipts if r.partition == partition)
+            assert [end for _start, end in spans[:-1]] == [start for start, _end in spans[1:]]
+
+
+def test_a_batch_that_fails_is_read_again_from_its_first_offset(tmp_path: Path) -> None:
+    """Three refusals cost time and lose nothing."""
+    step = CopyStep(failures=3)
+    with embedded_kafka() as kafka:
+        send(kafka, SENT)
+        with running_lane(kafka, step, tmp_path):
+            assert eventually(lambda: len(values_in(kafka, TARGET)) >= len(SENT))
+
+        assert sorted(SENT) == sorted(value.decode() for value in values_in(kafka, TARGET))
+    assert step.failures == 0
+
+
+def test_a_topic_that_is_not_ready_waits_and_then_goes_on(tmp_path: Path) -> None:
+    """Paused partitions are neither read past nor lost."""
+    step = CopyStep(is_ready=False)
+    with embedded_kafka() as kafka:
+        send(kafka, SENT)
+        with running_lane(kafka, step, tmp_path):
+            assert not eventually(lambda: bool(step.batches), timeout_s=6)
+            step.is_ready = True
+            assert eventually(lambda: len(values_in(kafka, TARGET)) >= len(SENT))
+            step.is_ready = False
+            send(kafka, ["late"])
+            assert not eventually(lambda: b"late" in values_in(kafka, TARGET), timeout_s=1)
+            step.is_ready = True
+            assert eventually(lambda: b"late" in values_in(kafka, TARGET))
+
+        assert sorted([*SENT, "late"]) == sorted(value.decode() for value in values_in(kafka, TARGET))
+
+
+def test_a_lane_that_comes_back_goes_on_where_it_committed(tmp_path: Path) -> None:
+    """A second life of the lane reads nothing twice after a clean stop."""
+    with embedded_kafka() as kafka:
+        send(kafka, SENT)
+        with running_lane(kafka, CopyStep(), tmp_path):
+            assert eventually(lambda: len(values_in(kafka, TARGET)) >= len(SENT))
+        send(kafka, ["more"])
+        second = CopyStep()
+        with running_lane(kafka, second, tmp_path):
+            assert eventually(lambda: b"more" in values_in(kafka, TARGET))
+
+    assert sum(second.batches) == 1
