@@ -4,7 +4,6 @@ A command goes out on its topic, and the journal entry with the command's id com
 accepted or refused, with the reason and the state that holds now.
 """
 
-import getpass
 import time
 from uuid import uuid4
 
@@ -12,6 +11,7 @@ from confluent_kafka import Consumer, KafkaError, KafkaException
 
 from penstock import wiring
 from penstock.errors import CommandRefusedError, CommandTimeoutError
+from penstock.person import person
 from producers.commands import CommandProducer
 from runtime.errors import BrokerUnreachableError
 from runtime.kafka import build_reader, system_partition
@@ -48,7 +48,7 @@ def command(settings: Settings, action: str, model: str, *, arguments: dict[str,
 def publish(settings: Settings, action: str, model: str, *, arguments: dict[str, str], command_id: str) -> None:
     """Publish a command and wait for nothing but the broker."""
     producer = CommandProducer(settings, registry=wiring.schema_registry(settings))
-    producer.send(action, model, arguments=arguments, command_id=command_id, issued_by=_person())
+    producer.send(action, model, arguments=arguments, command_id=command_id, issued_by=person())
 
 
 def _journal_from_now(settings: Settings) -> Consumer:
@@ -78,11 +78,3 @@ def _entry(settings: Settings, reader: Consumer, command_id: str, *, wait_s: flo
             if entry.command_id == command_id:
                 return entry
     return None
-
-
-def _person() -> str:
-    """Who asks, as the operating system knows them."""
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):
-        return "unknown"

@@ -4,6 +4,9 @@ FrontDoorError
 ├── CommandRefusedError    the controller, or a look at the shelf, said no and why
 ├── CommandTimeoutError    no answer to a command in time
 ├── RowsRefusedError       some rows of a file could not be sent; the others were
+├── VersionUnfitError      a version was registered, and a check of it failed
+├── LedgerUnbalancedError  records are unaccounted for
+├── ModelNotSeenError      the ledger has no records of that model
 ├── TopicNotFoundError     the broker has no such topic
 ├── HopBrokenError         `penstock doctor` found a broken hop
 └── DemoFailedError        the demo did not come out as it must
@@ -42,6 +45,30 @@ class RowsRefusedError(FrontDoorError):
         )
         self.refused = refused
         self.sent = sent
+
+
+class VersionUnfitError(FrontDoorError):
+    """A check of a version failed, so that it can't serve."""
+
+    def __init__(self, name: str, version: str, failure: str) -> None:
+        super().__init__(f"version {version} of {name} can't serve: {failure}")
+        self.failure = failure
+
+
+class LedgerUnbalancedError(FrontDoorError):
+    """Some records are unaccounted for, or counted twice."""
+
+    def __init__(self, models: tuple[str, ...]) -> None:
+        super().__init__(f"the ledger of {', '.join(models)} does not balance: each finding above says where and why")
+        self.models = models
+
+
+class ModelNotSeenError(FrontDoorError):
+    """Nothing is known of records of that model."""
+
+    def __init__(self, model: str) -> None:
+        super().__init__(f"the ledger has no records of a model {model!r}: no request topic and no receipt names it")
+        self.model = model
 
 
 class TopicNotFoundError(FrontDoorError):

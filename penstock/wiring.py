@@ -3,8 +3,12 @@
 Settings come in, ready objects go out. Nothing here opens a connection to Kafka.
 """
 
+from consumers.ledger_reading import LedgerReader
+from consumers.queries import Store
 from registry.shelf import Shelf
+from runtime.errors import StackNotRunningError
 from runtime.settings import Settings
+from runtime.stack import attach
 from schemas.codec import EventCodec
 from schemas.directory_registry import DirectoryRegistry
 from schemas.registry_port import SchemaRegistry
@@ -30,6 +34,20 @@ def shelf(settings: Settings) -> Shelf:
 def codec(settings: Settings) -> EventCodec:
     """Events to bytes and back, with the schemas of this registry."""
     return EventCodec(schema_registry(settings))
+
+
+def store(settings: Settings) -> Store:
+    """The query side of the analysts' store."""
+    return Store(settings.store_path)
+
+
+def ledger_reader(settings: Settings) -> LedgerReader:
+    """The ledger, from the store and from the broker, if one runs."""
+    try:
+        kafka = attach(settings).kafka
+    except StackNotRunningError:
+        kafka = None
+    return LedgerReader(store(settings), topics=topics(settings), codec=codec(settings), kafka=kafka)
 
 
 def topics(settings: Settings) -> Topics:

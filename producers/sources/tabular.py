@@ -7,6 +7,7 @@ it unreadable. Rows count from 1; a header is none. Values stay as the file has 
 import csv
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 import orjson
@@ -16,6 +17,7 @@ import pyarrow.parquet as pq
 from producers.errors import ColumnNotFoundError, FileContentError, FileKindError, RowError
 
 _BATCH_ROWS = 5_000
+_FIRST_ROWS = 1_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,7 +31,7 @@ class Row:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Table:
-    """A file that can be read: its columns (those of the first row in jsonl) and its rows."""
+    """A file that can be read: its columns (in jsonl those of its first rows) and its rows."""
 
     path: Path
     columns: tuple[str, ...]
@@ -86,12 +88,12 @@ def _csv_rows(path: Path) -> Iterator[Row]:
 
 
 def _jsonl_columns(path: Path) -> tuple[str, ...]:
-    first = next(_jsonl_rows(path), None)
-    if first is None:
-        raise FileContentError(path, "it has no lines")
-    if first.fault is not None:
-        raise FileContentError(path, str(first.fault))
-    return tuple(first.cells)
+    """The keys of the first rows, since a row leaves out what it does not have."""
+    first = list(islice(_jsonl_rows(path), _FIRST_ROWS))
+    columns = tuple(dict.fromkeys(name for row in first for name in row.cells))
+    if not columns:
+        raise FileContentError(path, str(first[0].fault) if first and first[0].fault else "it has no lines")
+    return columns
 
 
 def _jsonl_rows(path: Path) -> Iterator[Row]:

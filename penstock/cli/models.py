@@ -1,0 +1,175 @@
+"""`penstock models`: versions on the shelf."""
+
+from pathlib import Path
+
+import click
+
+from penstock import wiring
+from penstock.cli.arguments import READABLE_FILE, ModelName
+from penstock.cli.options import example, with_json, with_settings
+from penstock.cli.output import iso, print_fields, print_json, print_table, say
+from penstock.cli.samples import read_sample
+from penstock.errors import VersionUnfitError
+from penstock.person import person
+from registry.catalogue import VersionRecord, VersionState
+from registry.errors import VersionNotFoundError
+from registry.shelf import Shelf
+from runtime.errors import RuntimeShellError
+from runtime.kafka import ensure_topics
+from runtime.settings import Settings
+from runtime.stack import attach
+from schemas.signature import Signature, Task
+
+
+@click.group(
+    epilog=example(
+        "penstock models add flights model.skops --sample sample.parquet --target late", "penstock models list"
+    )
+)
+def models() -> None:
+    """Register, list and verify model versions."""
+
+
+@models.command(
+    epilog=example(
+        "penstock models add flights model.skops --sample sample.parquet --target late",
+        "penstock models add delays model.skops --sample sample.csv --target minutes --task regression",
+    )
+)
+@click.argument("name", type=ModelName())
+@click.argument("file", type=READABLE_FILE)
+@click.option(
+    "--sample", type=READABLE_FILE, required=True, help="Rows (csv, jsonl, parquet) like those it was fitted on."
+)
+@click.option("--target", metavar="COL", help="Column of true values in the sample; not a feature.")
+@click.option(
+    "--task", type=click.Choice([task.value for task in Task]), help="What a score means.  [default: as fitted]"
+)
+@click.option("--time", metavar="COL", help="Column by which the sample is ordered.  [default: as it comes]")
+@click.option(
+    "--personal", metavar="COL", multiple=True, help="A personal feature, tokenised before publishing; repeatable."
+)
+@click.option("--version", metavar="VERSION", help="The version's name.  [default: the next number]")
+@with_json
+@with_settings()
+def add(
+    settings: Settings,
+    name: str,
+    file: Path,
+    *,
+    sample: Path,
+    target: str | None,
+    task: str | None,
+    time: str | None,
+    personal: tuple[str, ...],
+    version: str | None,
+    as_json: bool,
+) -> None:
+    """Register the estimator in FILE (.skops) as a version of the model NAME and validate it.
+
+    The sample gives the features with their types, the reference profile and the golden vectors.
+    """
+    record = wiring.shelf(settings).add_file(
+        name,
+        file,
+        read_sample(sample),
+        target=target,
+        task=None if task is None else Task(task),
+        time=time,
+        personal=personal,
+        version=version,
+        registered_by=person(),
+    )
+    _make_topics(settings, name)
+    (print_json if as_json else print_fields)(_summary(record))
+    if record.state is VersionState.REJECTED:
+        raise VersionUnfitError(name, record.version, record.failure)
+
+
+@models.command("list", epilog=example("penstock models list", "penstock models list flights --json"))
+@click.argument("name", required=False, type=ModelName())
+@with_json
+@with_settings()
+def list_versions(settings: Settings, name: str | None, *, as_json: bool) -> None:
+    """List versions in the order they were added, of the model NAME or of all."""
+    rows = [_summary(record) for record in wiring.shelf(settings).records(name)]
+    if as_json:
+        print_json(rows)
+        return
+    print_table(rows, ("name", "version", "state", "task", "registered_at", "metrics", "failure"))
+
+
+@models.command(epilog=example("penstock models show flights 1 --json"))
+@click.argument("name", type=ModelName())
+@click.argument("version", required=False)
+@with_json
+@with_settings()
+def show(settings: Settings, name: str, version: str | None, *, as_json: bool) -> None:
+    """Show what a version of the model NAME is: its signature, libraries, metrics. Without VERSION the newest."""
+    shelf = wiring.shelf(settings)
+    record = shelf.record(name, version) if version is not None else newest(shelf, name)
+    manifest = shelf.manifest(name, record.version)
+    answer = {
+        **_summary(record),
+        "parent": manifest.parent,
+        "estimator": manifest.estimator,
+        "signature": manifest.signature.to_dict(),
+        "libraries": dict(manifest.libraries),
+        "sample_rows": manifest.sample.rows,
+        "golden_rows": manifest.golden_rows,
+    }
+    (print_json if as_json else print_fields)(answer)
+
+
+@models.command(epilog=example("penstock models verify flights 1"))
+@click.argument("name", type=ModelName())
+@click.argument("version")
+@with_json
+@with_settings()
+def verify(settings: Settings, name: str, version: str, *, as_json: bool) -> None:
+    """Run every check of a version again, as a worker does before it loads it; exit code 1 if one fails."""
+    report = wiring.shelf(settings).verify(name, version)
+    checks = [{"check": each.name, "passed": each.passed, "detail": each.detail} for each in report.checks]
+    if as_json:
+        print_json({"name": name, "version": version, "passed": report.passed, "checks": checks})
+    else:
+        print_table(checks)
+    if not report.passed:
+        raise VersionUnfitError(name, version, report.failure)
+
+
+def newest(shelf: Shelf, name: str) -> VersionRecord:
+    """The version of a model that was added last. Raises `VersionNotFoundError`."""
+    records = shelf.records(name)
+    if not records:
+        raise VersionNotFoundError(name)
+    return records[-1]
+
+
+def newest_signature(shelf: Shelf, name: str) -> Signature:
+    """The signature of the version that was added last. Raises `VersionNotFoundError`."""
+    return shelf.manifest(name, newest(shelf, name).version).signature
+
+
+def _summary(record: VersionRecord) -> dict[str, object]:
+    return {
+        "name": record.name,
+        "version": record.version,
+        "state": record.state.value,
+        "task": record.task.value,
+        "registered_at": iso(record.registered_at),
+        "registered_by": record.registered_by,
+        "request_schema_id": record.request_schema_id,
+        "prediction_schema_id": record.prediction_schema_id,
+        "metrics": dict(record.metrics),
+        "failure": record.failure or None,
+        "bundle": record.bundle,
+    }
+
+
+def _make_topics(settings: Settings, name: str) -> None:
+    """Make the model's topics when a broker answers; else they are made when it is activated."""
+    try:
+        ensure_topics(attach(settings).kafka, settings.topics, [name])
+    except RuntimeShellError as error:
+        say(f"no topics made yet ({error}); they are made when a version is activated")
