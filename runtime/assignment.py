@@ -78,7 +78,7 @@ class Assignment:
             if not readiness[place[0]] and place not in self._held:
                 self._consumer.pause([TopicPartition(*place)])
                 self._held.add(place)
-                _log.info("partition waits for an active version", topic=place[0], partition=place[1])
+                _log.info("partition waits: its topic is not ready", topic=place[0], partition=place[1])
             elif readiness[place[0]] and place in self._held:
                 self._held.discard(place)
                 self._seek(place)

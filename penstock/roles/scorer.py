@@ -13,15 +13,17 @@ from runtime.batch import KafkaMessage
 from runtime.clock import SystemClock
 from runtime.dead_letters import DeadLetterWriter
 from runtime.follower import Follower
-from runtime.groups import scorer_group
-from runtime.kafka import cluster_id, ensure_topics
+from runtime.group_lag import GroupLag
+from runtime.groups import scorer_group, sink_group
+from runtime.kafka import cluster_id, ensure_topics, is_embedded
 from runtime.process import Body
 from runtime.settings import Settings
 from runtime.watchdog import Watchdog
 from schemas.codec import EventCodec
 from schemas.errors import EventDecodeError, SchemaRegistryUnavailableError
 from schemas.events import DeploymentState
-from schemas.topics import DEPLOYMENTS, Topics
+from schemas.topics import DEPLOYMENTS, PREDICTIONS, Topics
+from streams.scoring.brake import Brake
 from streams.scoring.fleet import Fleet
 from streams.scoring.loading import Loader
 from streams.scoring.signals import SignalWriter
@@ -59,8 +61,14 @@ def scorer_body(settings: Settings, slot: int) -> Body:
             ),
             bounds=_bounds(settings),
             guard=_guard(settings, watchdog, fleet),
-            held_back=lambda: False,
         )
+        if is_embedded(settings.kafka):
+            step.held_back = Brake(
+                lag=GroupLag(settings.kafka, sink_group(settings.topics.prefix)),
+                topics=lambda: topics.of_models(PREDICTIONS, fleet.serving),
+                record_bytes=lambda: step.prediction_bytes_mean,
+                lag_bytes_max=settings.embedded.lag_bytes_max,
+            ).held
         plan = LanePlan(
             name=LANE,
             group=scorer_group(settings.topics.prefix),

@@ -26,7 +26,6 @@ class ScoringStep:
         dead_letters: DeadLetterWriter,
         bounds: EventTimeBounds,
         guard: Guard,
-        held_back: Callable[[], bool],
     ) -> None:
         self._fleet = fleet
         self._topics = topics
@@ -34,12 +33,19 @@ class ScoringStep:
         self._dead_letters = dead_letters
         self._bounds = bounds
         self._guard = guard
-        self._held_back = held_back
+        self.held_back: Callable[[], bool] = _never
         self._hold = False
+        self._encoded_bytes = 0
+        self._encoded_records = 0
+
+    @property
+    def prediction_bytes_mean(self) -> float:
+        """Mean encoded size of the predictions made so far."""
+        return self._encoded_bytes / max(self._encoded_records, 1)
 
     def refresh(self) -> None:
         self._fleet.take_changes()
-        self._hold = self._held_back()
+        self._hold = self.held_back()
 
     def topics(self) -> Collection[str]:
         return self._topics.of_models(REQUESTS, self._fleet.states)
@@ -92,13 +98,15 @@ class ScoringStep:
         rows = predictions.requests.rows.tolist()
         if not rows:
             return []
-        return [
-            OutgoingRecords(
-                topic=self._topics.of(PREDICTIONS, serving.state.model),
-                keys=[columns.keys[row] for row in rows],
-                values=serving.encoder.encode(predictions),
-            )
-        ]
+        values = serving.encoder.encode(predictions)
+        self._encoded_records += len(values)
+        self._encoded_bytes += sum(map(len, values))
+        topic = self._topics.of(PREDICTIONS, serving.state.model)
+        return [OutgoingRecords(topic=topic, keys=[columns.keys[row] for row in rows], values=values)]
+
+
+def _never() -> bool:
+    return False
 
 
 def tally(columns: RecordColumns, rejections: Sequence[Rejection]) -> dict[TopicPartitionKey, Tally]:
