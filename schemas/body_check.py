@@ -5,10 +5,12 @@ left over, a boolean 7, a union index of -1, numbers written longer than needed,
 not UTF-8) is refused here, so that every decoder refuses the same.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from itertools import groupby
+from operator import itemgetter
 from typing import Any
 
-from schemas.errors import RequestBodyError, SchemaError
+from schemas.errors import RequestBodyError
 from schemas.reasons import Reason
 
 Skip = Callable[[bytes, int], int]
@@ -20,21 +22,38 @@ LONG_MAX = 2**63 - 1
 
 
 class BodyCheck:
-    """The check for one schema, with every named type spelled out (`writer_schema.spelled_out`)."""
+    """The check for one record's values in wire order, each with its type and whether it is kept.
 
-    def __init__(self, schema: Any) -> None:
-        self._skip = _skip(schema)
+    Named types are spelled out where they stand (`writer_schema.spelled_out`).
+    """
 
-    def check(self, body: bytes) -> None:
-        """Raise `RequestBodyError` unless the body is one record of the schema, whole and alone."""
+    def __init__(self, slots: Sequence[tuple[Any, bool]]) -> None:
+        runs = [(kept, [each for each, _ in run]) for kept, run in groupby(slots, key=itemgetter(1))]
+        self._runs = [(kept, _record(types)) for kept, types in runs]
+        self.cuts = any(not kept for kept, _ in self._runs)
+
+    def kept(self, body: bytes) -> bytes:
+        """The kept values of a body, still encoded; the body itself where all are kept.
+
+        Raises `RequestBodyError` unless the body is one such record, whole and alone.
+        """
+        start, ends = 0, []
         try:
-            end = self._skip(body, 0)
+            for _, skip in self._runs:
+                start = skip(body, start)
+                ends.append(start)
         except IndexError:
-            end = len(body) + 1
-        if end > len(body):
+            start = len(body) + 1
+        if start > len(body):
             raise RequestBodyError(Reason.TRUNCATED, f"{len(body)} bytes end before the record does")
-        if end < len(body):
-            raise RequestBodyError(Reason.TRAILING_BYTES, f"{len(body) - end} bytes are left after the record")
+        if start < len(body):
+            raise RequestBodyError(Reason.TRAILING_BYTES, f"{len(body) - start} bytes are left after the record")
+        if not self.cuts:
+            return body
+        starts = (0, *ends)
+        return b"".join(
+            body[begin:end] for (kept, _), begin, end in zip(self._runs, starts, ends, strict=False) if kept
+        )
 
 
 def is_empty(schema: Any) -> bool:
@@ -51,25 +70,24 @@ def _skip(schema: Any) -> Skip:
         return _union([_skip(branch) for branch in schema])
     if isinstance(schema, str):
         return _primitive(schema)
-    kind = schema["type"]
-    if kind == "record":
-        return _record([field["type"] for field in schema["fields"]])
-    if kind == "enum":
-        return _enum(len(schema["symbols"]))
-    if kind == "fixed":
-        return _fixed(schema["size"])
-    if kind in ("array", "map"):
-        item = _skip(schema["items"]) if kind == "array" else _pair(_skip(schema["values"]))
-        return _blocks(item)
-    return _primitive(kind)
+    match schema["type"]:
+        case "record":
+            skip = _record([field["type"] for field in schema["fields"]])
+        case "enum":
+            skip = _enum(len(schema["symbols"]))
+        case "fixed":
+            skip = _fixed(schema["size"])
+        case "array":
+            skip = _blocks(_skip(schema["items"]))
+        case "map":
+            skip = _blocks(_pair(_skip(schema["values"])))
+    return skip
 
 
 def _primitive(kind: str) -> Skip:
     if kind in FIXED_BYTES:
         return _fixed(FIXED_BYTES[kind])
     skips: dict[str, Skip] = {"boolean": _boolean, "int": _int, "long": _long, "string": _string, "bytes": _bytes}
-    if kind not in skips:
-        raise SchemaError(f"{kind!r} is no Avro type")
     return skips[kind]
 
 
