@@ -7,6 +7,7 @@ FrontDoorError
 ├── VersionUnfitError      a version was registered, and a check of it failed
 ├── LedgerUnbalancedError  records are unaccounted for
 ├── ModelNotSeenError      the ledger has no records of that model
+├── TooFewPredictionsError a tail ended before as many came as were asked for
 ├── TopicNotFoundError     the broker has no such topic
 ├── HopBrokenError         `penstock doctor` found a broken hop
 └── DemoFailedError        the demo did not come out as it must
@@ -69,6 +70,14 @@ class ModelNotSeenError(FrontDoorError):
     def __init__(self, model: str) -> None:
         super().__init__(f"the ledger has no records of a model {model!r}: no request topic and no receipt names it")
         self.model = model
+
+
+class TooFewPredictionsError(FrontDoorError):
+    """Not as many predictions came as were asked for."""
+
+    def __init__(self, model: str, *, count: int, limit: int, waited_s: float) -> None:
+        super().__init__(f"{count} of {limit} predictions of {model} came within {waited_s:g} s")
+        self.count = count
 
 
 class TopicNotFoundError(FrontDoorError):

@@ -3,14 +3,8 @@
 Settings come in, ready objects go out. Nothing here opens a connection to Kafka.
 """
 
-from collections.abc import Callable
-
 from consumers.ledger_reading import LedgerReader
-from consumers.loop import SinkLoop
 from consumers.queries import Store
-from consumers.sinks.sqlite import SqliteSink
-from producers.errors import UnknownModelError
-from producers.model_schema import request_schema_of
 from registry.shelf import Shelf
 from runtime.errors import StackNotRunningError
 from runtime.settings import Settings
@@ -19,7 +13,6 @@ from schemas.codec import EventCodec
 from schemas.directory_registry import DirectoryRegistry
 from schemas.prediction_reader import PredictionReader
 from schemas.registry_port import SchemaRegistry
-from schemas.request_schema import features_of
 from schemas.topics import Topics
 
 
@@ -61,31 +54,6 @@ def ledger_reader(settings: Settings) -> LedgerReader:
 def prediction_reader(settings: Settings) -> PredictionReader:
     """Predictions from bytes, by the schemas of this registry."""
     return PredictionReader(schema_registry(settings))
-
-
-def sink_loop(settings: Settings) -> SinkLoop:
-    """The loop that fills the analysts' store. `settings` name a broker that exists."""
-    return SinkLoop(
-        settings,
-        SqliteSink(settings.store_path),
-        codec=codec(settings),
-        reader=prediction_reader(settings),
-        personal_features=personal_features(settings),
-    )
-
-
-def personal_features(settings: Settings) -> Callable[[str], frozenset[str]]:
-    """Which features of a model may not be stored, by its newest request schema; none before it has one."""
-    registry, names = schema_registry(settings), topics(settings)
-
-    def personal(model: str) -> frozenset[str]:
-        try:
-            _, schema = request_schema_of(registry, names, model)
-        except UnknownModelError:
-            return frozenset()
-        return frozenset(feature.name for feature in features_of(schema) if feature.personal)
-
-    return personal
 
 
 def topics(settings: Settings) -> Topics:
