@@ -1,0 +1,1 @@
+"""How fast penstock is, measured against what people would write by hand, on a real broker."""

@@ -1,0 +1,72 @@
+"""One contender over one stretch of the requests topic: started, timed by the broker, judged."""
+
+import subprocess
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from benchmarks.contender_spec import Contender
+from benchmarks.offsets import BenchmarkFailedError, Places
+from benchmarks.outputs import check_outputs, read_outputs
+from benchmarks.request_log import RequestLog
+from benchmarks.workload import Workload
+
+ROOT = Path(__file__).resolve().parents[1]
+RUN_TIMEOUT_S = 300.0
+STOP_TIMEOUT_S = 30.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Turn:
+    """What one turn of a contender came to; memory is the most that was ever resident."""
+
+    events_per_s: float
+    events: int
+    resident_bytes_max: int
+
+
+def take_turn(contender: Contender, places: Places, log: RequestLog, workload: Workload, *, said: Path) -> Turn:
+    """Run it over its share of the log; the figure is given out only after its outputs were found right.
+
+    Raises `BenchmarkFailedError` when they are not, or when it does not get to the end.
+    """
+    ends = places.ends(log.topic)
+    starts = places.rewind(contender.group, log.topic, contender.records)
+    output_starts = places.ends(contender.output_topic)
+    with running(contender.command, said=said) as process:
+        places.wait_committed(
+            contender.group, log.topic, ends, alive=lambda: process.poll() is None, timeout_s=RUN_TIMEOUT_S
+        )
+        resident = resident_bytes_max(process.pid)
+    outputs = read_outputs(
+        places.bootstrap_servers, contender.output_topic, starts=output_starts, schema=contender.output_schema
+    )
+    check_outputs(outputs, workload, log.numbers_from(starts))
+    return Turn(events_per_s=outputs.events_per_s(), events=len(outputs.numbers), resident_bytes_max=resident)
+
+
+@contextmanager
+def running(command: Sequence[str], *, said: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """A process that is asked to stop at the end. Raises `BenchmarkFailedError` when it ended before."""
+    with said.open("ab") as out:
+        process = subprocess.Popen(command, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=out, stderr=out)
+    try:
+        yield process
+        if process.poll() is not None:
+            raise BenchmarkFailedError(f"{' '.join(command)} ended with {process.returncode}; see {said}")
+    finally:
+        process.terminate()
+        try:
+            process.wait(STOP_TIMEOUT_S)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+def resident_bytes_max(pid: int) -> int:
+    """The peak of a process's resident memory, as Linux keeps it."""
+    for line in Path(f"/proc/{pid}/status").read_text(encoding="ascii").splitlines():
+        if line.startswith("VmHWM:"):
+            return int(line.split()[1]) * 1_024
+    raise BenchmarkFailedError(f"the system does not tell the memory of process {pid}")
