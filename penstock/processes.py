@@ -1,13 +1,10 @@
 """The roles that a penstock process can play, and how one of them is run to its end."""
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
+from importlib import import_module
 
 from penstock import wiring
-from penstock.roles.broker import broker_body
-from penstock.roles.controller import controller_body
-from penstock.roles.scorer import scorer_body
-from penstock.roles.sink import sink_body
 from runtime.clock import SystemClock
 from runtime.kafka import SYSTEM_PARTITION, build_producer
 from runtime.logs import TopicLogHandler, configure_logs
@@ -18,12 +15,7 @@ from schemas.topics import LOGS
 
 FLUSH_S = 2.0
 
-ROLES: Mapping[str, Callable[[Settings, int], Body]] = {
-    "broker": broker_body,
-    "controller": controller_body,
-    "scorer": scorer_body,
-    "sink": sink_body,
-}
+ROLES = ("broker", "controller", "scorer", "sink")
 
 
 def run(role: str, settings: Settings, *, slot: int, supervised: bool) -> int:
@@ -34,10 +26,17 @@ def run(role: str, settings: Settings, *, slot: int, supervised: bool) -> int:
     service = f"{role}-{slot}"
     configure_logs(service, log_file=settings.log_dir / f"{service}.log" if supervised else None)
     process = Process(role=role, slot=slot, run_dir=settings.run_dir, clock=SystemClock())
-    body = ROLES[role](settings, slot)
+    body = _body(role, settings, slot)
     if role != "broker":
         body = _publishing_logs(settings, service, body)
     return process.run(body, supervised=supervised)
+
+
+def _body(role: str, settings: Settings, slot: int) -> Body:
+    """Build the role's body; only its own module is imported, since scikit-learn alone takes seconds."""
+    assert role in ROLES, role
+    build: Callable[[Settings, int], Body] = import_module(f"penstock.roles.{role}").build_body
+    return build(settings, slot)
 
 
 def _publishing_logs(settings: Settings, service: str, body: Body) -> Body:

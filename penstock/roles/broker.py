@@ -5,5 +5,5 @@ from runtime.process import Body
 from runtime.settings import Settings
 
 
-def broker_body(settings: Settings, _slot: int) -> Body:
+def build_body(settings: Settings, _slot: int) -> Body:
     return lambda stop, ready: run_embedded_broker(settings, stop=stop, ready=ready)

@@ -22,7 +22,7 @@ from streams.scoring.signals import SignalWriter
 RESTORE_S = 45.0
 
 
-def controller_body(settings: Settings, slot: int) -> Body:
+def build_body(settings: Settings, slot: int) -> Body:
     def run(stop: threading.Event, ready: Callable[[], None]) -> None:
         ensure_topics(settings.kafka, settings.topics)
         watchdog = Watchdog(memory_bytes_max=settings.scoring.memory_bytes_max)

@@ -38,7 +38,7 @@ LOAD_S = 120.0
 _log = structlog.get_logger("penstock.scorer")
 
 
-def scorer_body(settings: Settings, slot: int) -> Body:
+def build_body(settings: Settings, slot: int) -> Body:
     def run(stop: threading.Event, ready: Callable[[], None]) -> None:
         ensure_topics(settings.kafka, settings.topics)
         watchdog = Watchdog(memory_bytes_max=settings.scoring.memory_bytes_max)
