@@ -92,23 +92,46 @@ def _primitive(kind: str) -> Skip:
 
 
 def _record(types: list[Any]) -> Skip:
-    """Fields one after the other; neighbours of fixed width are skipped in one step."""
+    """Fields one after the other; neighbours of fixed width are skipped in one step, or in one loop."""
     skips: list[Skip] = []
-    width = 0
-    for each in types:
-        if isinstance(each, str) and each in FIXED_BYTES:
-            width += FIXED_BYTES[each]
-            continue
-        if width:
-            skips.append(_fixed(width))
-            width = 0
-        skips.append(_skip(each))
-    if width:
-        skips.append(_fixed(width))
+    for (width, optional), run in groupby(types, key=_width):
+        count = len(alike := list(run))
+        if width is None:
+            skips += [_skip(each) for each in alike]
+        else:
+            skips.append(_optionals(count, width) if optional else _fixed(count * width))
+    if len(skips) == 1:
+        return skips[0]
 
     def skip(body: bytes, start: int) -> int:
         for each in skips:
             start = each(body, start)
+        return start
+
+    return skip
+
+
+def _width(schema: Any) -> tuple[int | None, bool]:
+    """The bytes that every value takes, None where they differ; and whether null may stand instead."""
+    if isinstance(schema, list) and len(schema) == 2 and schema[0] == "null" and isinstance(schema[1], str):
+        width = FIXED_BYTES.get(schema[1])
+        return width, width is not None
+    return (FIXED_BYTES.get(schema), False) if isinstance(schema, str) else (None, False)
+
+
+def _optionals(count: int, width: int) -> Skip:
+    """Neighbours of ["null", type], the type of fixed width."""
+    present = 1 + width
+
+    def skip(body: bytes, start: int) -> int:
+        for _ in range(count):
+            byte = body[start]
+            if byte == 2:
+                start += present
+            elif byte == 0:
+                start += 1
+            else:
+                raise _malformed(f"branch {_number(body, start)[0]} of a union with 2", start)
         return start
 
     return skip
@@ -136,24 +159,29 @@ def _long(body: bytes, start: int) -> int:
 
 
 def _string(body: bytes, start: int) -> int:
-    end = _bytes(body, start)
-    text = body[start:end]
+    at, end = _span(body, start)
+    text = body[at:end]
     if not text.isascii():
-        _, start = _number(body, start)
         try:
-            body[start:end].decode()
+            text.decode()
         except UnicodeDecodeError as error:
-            raise _malformed(f"text is not UTF-8 ({error.reason})", start + error.start) from error
+            raise _malformed(f"text is not UTF-8 ({error.reason})", at + error.start) from error
     return end
 
 
 def _bytes(body: bytes, start: int) -> int:
-    length, start = _number(body, start)
+    return _span(body, start)[1]
+
+
+def _span(body: bytes, start: int) -> tuple[int, int]:
+    """Where text or bytes begin and end, after their length."""
+    byte = body[start]
+    length, at = (byte >> 1, start + 1) if byte < 0x80 and not byte & 1 else _number(body, start)
     if length < 0:
         raise _malformed(f"a length of {length}", start)
-    if start + length > len(body):
+    if at + length > len(body):
         raise IndexError
-    return start + length
+    return at, at + length
 
 
 def _enum(symbols: int) -> Skip:

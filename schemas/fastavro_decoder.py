@@ -57,7 +57,7 @@ class FastavroBodies:
             return empty_columns(self._features)
         plan = self._plan
         features = [
-            pa.nulls(len(rows), field.type) if position is None else _array(records, f"c{position}", field.type)
+            pa.nulls(len(rows), field.type) if position is None else self._feature(records, position, field.type)
             for position, field in zip(plan.features, self._features, strict=True)
         ]
         return RequestColumns(
@@ -68,9 +68,13 @@ class FastavroBodies:
             features=pa.RecordBatch.from_arrays(features, schema=self._features),
         )
 
+    def _feature(self, records: Sequence[Mapping[str, Any]], position: int, arrow_type: pa.DataType) -> pa.Array:
+        name = f"c{position}"
+        if not pa.types.is_float64(arrow_type) or self._plan.types[position] in ("double", ["null", "double"]):
+            return _array(records, name, arrow_type)
+        values = [record[name] for record in records]
+        return pa.array([None if value is None else float(value) for value in values], arrow_type)
+
 
 def _array(records: Sequence[Mapping[str, Any]], name: str, arrow_type: pa.DataType) -> pa.Array:
-    values = [record[name] for record in records]
-    if pa.types.is_float64(arrow_type):
-        values = [None if value is None else float(value) for value in values]
-    return pa.array(values, arrow_type)
+    return pa.array([record[name] for record in records], arrow_type)

@@ -158,3 +158,21 @@ def _field(name: str, avro_type: Any, doc: str, *default: None) -> dict[str, Any
 def _text(name: str, doc: str, fields: list[dict[str, Any]]) -> str:
     record = {"type": "record", "name": name, "namespace": "penstock", "doc": doc, "fields": fields}
     return json.dumps(record, ensure_ascii=False)
+
+
+def without_logical_types(schema: str) -> str:
+    """The schema with times as plain long: the same bytes, read and written as ms since the epoch.
+
+    >>> without_logical_types('{"type": "long", "logicalType": "timestamp-millis"}')
+    '"long"'
+    """
+
+    def plain(each: Any) -> Any:
+        if isinstance(each, list):
+            return [plain(inner) for inner in each]
+        if not isinstance(each, dict):
+            return each
+        kept = {key: plain(value) for key, value in each.items() if key != "logicalType"}
+        return kept["type"] if len(kept) == 1 and "type" in kept else kept
+
+    return json.dumps(plain(json.loads(schema)), ensure_ascii=False)
