@@ -1,0 +1,1 @@
+"""The repository checks itself: tidiness, documents, packaging."""
