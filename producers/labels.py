@@ -3,7 +3,7 @@
 from types import TracebackType
 from typing import Self
 
-from producers.holdback import Holdback, Watch
+from producers.holdback import Holdback
 from producers.publisher import Publisher
 from runtime.clock import Clock, SystemClock
 from runtime.groups import sink_group
@@ -38,8 +38,7 @@ class LabelProducer:
         topics = Topics(settings.topics.prefix)
         self._topic = topics.of(LABELS, model)
         self._codec = EventCodec(registry or DirectoryRegistry(settings.registry_dir / "schemas.sqlite"))
-        watch = Watch(group=sink_group(settings.topics.prefix), topic=self._topic)
-        self._publisher = Publisher(attached, Holdback(attached, [watch]) if is_embedded(attached.kafka) else None)
+        self._publisher = Publisher(attached, _holdback(attached, self._topic))
 
     def __enter__(self) -> Self:
         return self
@@ -80,3 +79,10 @@ class LabelProducer:
     def flush(self) -> int:
         """Wait until all are accepted; returns how many. Raises `DeliveryFailedError`."""
         return self._publisher.flush()
+
+
+def _holdback(settings: Settings, topic: str) -> Holdback | None:
+    """On the embedded broker: behind the sink."""
+    if not is_embedded(settings.kafka):
+        return None
+    return Holdback(settings, group=sink_group(settings.topics.prefix), topic=topic)

@@ -1,7 +1,4 @@
-"""When the next record may go, and how far behind consumers may be: decisions without a clock."""
-
-from collections.abc import Sequence
-from dataclasses import dataclass
+"""When the next record may go: a decision without a clock."""
 
 
 def due_at_s(sent: int, rate: float | None) -> float:
@@ -13,27 +10,3 @@ def due_at_s(sent: int, rate: float | None) -> float:
     (0.0, 2.5, 0.0)
     """
     return 0.0 if rate is None else sent / rate
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PartitionPosition:
-    """Where a group stands in one partition; `committed` below 0 means that nothing was committed."""
-
-    committed: int
-    offset_oldest: int
-    offset_next: int
-
-    @property
-    def records(self) -> int:
-        """Records that the group has still to read."""
-        return max(self.offset_next - max(self.committed, self.offset_oldest), 0)
-
-
-def lag_bytes_max(positions: Sequence[PartitionPosition], record_bytes: float) -> int:
-    """The bytes still to be read in the partition where that is most.
-
-    >>> far, near = (PartitionPosition(committed=at, offset_oldest=0, offset_next=100) for at in (-1001, 90))
-    >>> lag_bytes_max([far, near], 20.5), lag_bytes_max([near], 20.0), lag_bytes_max([], 20.0)
-    (2050, 200, 0)
-    """
-    return int(max((position.records for position in positions), default=0) * record_bytes)

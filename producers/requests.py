@@ -6,12 +6,12 @@ from types import TracebackType
 from typing import Self
 
 from producers.errors import PersonalKeyError
-from producers.holdback import Holdback, Watch
+from producers.holdback import Holdback
 from producers.model_schema import request_schema_of, typed_features, with_tokens
 from producers.publisher import Publisher
 from producers.request_ids import RequestIds
 from runtime.clock import Clock, SystemClock
-from runtime.groups import scorer_group, sink_group
+from runtime.groups import scorer_group
 from runtime.kafka import is_embedded
 from runtime.settings import Settings
 from runtime.stack import attach
@@ -19,10 +19,7 @@ from schemas.directory_registry import DirectoryRegistry
 from schemas.registry_port import SchemaRegistry
 from schemas.request_schema import features_of
 from schemas.request_writer import RequestWriter
-from schemas.topics import PREDICTIONS, REQUESTS, Topics
-
-# What a prediction is longer than the request that it echoes.
-_PREDICTION_EXTRA_BYTES = 200
+from schemas.topics import REQUESTS, Topics
 
 
 class RequestProducer:
@@ -52,7 +49,7 @@ class RequestProducer:
         self._clock = clock or SystemClock()
         self._ids = RequestIds(self._clock, chance or random.SystemRandom())
         self._topic = topics.of(REQUESTS, model)
-        self._publisher = Publisher(attached, _holdback(attached, topics, model))
+        self._publisher = Publisher(attached, _holdback(attached, self._topic))
 
     def __enter__(self) -> Self:
         return self
@@ -126,11 +123,8 @@ def _key(settings: Settings, model: str, personal: tuple[str, ...]) -> bytes | N
     return key.get_secret_value().encode()
 
 
-def _holdback(settings: Settings, topics: Topics, model: str) -> Holdback | None:
-    """On the embedded broker: behind the scorer in requests, behind the sink in predictions."""
+def _holdback(settings: Settings, topic: str) -> Holdback | None:
+    """On the embedded broker: behind the scorer, which is itself held behind the sink."""
     if not is_embedded(settings.kafka):
         return None
-    prefix = settings.topics.prefix
-    scorer = Watch(group=scorer_group(prefix), topic=topics.of(REQUESTS, model))
-    sink = Watch(group=sink_group(prefix), topic=topics.of(PREDICTIONS, model), extra_bytes=_PREDICTION_EXTRA_BYTES)
-    return Holdback(settings, [scorer, sink])
+    return Holdback(settings, group=scorer_group(settings.topics.prefix), topic=topic)

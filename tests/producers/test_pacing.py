@@ -3,7 +3,9 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from producers.pacing import PartitionPosition, due_at_s, lag_bytes_max
+from producers.holdback import lag_bytes_max
+from producers.pacing import due_at_s
+from runtime.group_lag import PartitionLag
 
 
 @given(sent=st.integers(min_value=0, max_value=10**9), rate=st.floats(min_value=0.01, max_value=1e6))
@@ -19,8 +21,8 @@ def test_without_a_rate_everything_is_due_at_once() -> None:
 
 def test_the_partition_that_is_furthest_behind_counts() -> None:
     """What was deleted, and what was never committed, is not counted twice."""
-    nothing_committed = PartitionPosition(committed=-1001, offset_oldest=40, offset_next=100)
-    ahead = PartitionPosition(committed=120, offset_oldest=0, offset_next=100)
+    nothing_committed = PartitionLag(partition=0, committed=-1001, log_start=40, log_end=100)
+    ahead = PartitionLag(partition=1, committed=120, log_start=0, log_end=100)
 
     assert nothing_committed.records == 60
     assert ahead.records == 0
