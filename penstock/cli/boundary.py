@@ -16,26 +16,13 @@ from pathlib import Path
 import click
 from confluent_kafka import KafkaException
 
-from consumers.errors import ConsumerError
 from penstock.cli.root import root
-from penstock.errors import FrontDoorError
-from producers.errors import ColumnNotFoundError, FileContentError, FileKindError, ProducerError
-from registry.errors import RegistryError
-from runtime.errors import RuntimeShellError
+from penstock.room_errors import ROOM_ERRORS
+from producers.errors import ColumnNotFoundError, FileContentError, FileKindError
 from runtime.settings import SettingsError
-from schemas.errors import SchemaError
 
 OK, FAILURE, USAGE, INTERRUPTED = 0, 1, 2, 130
 _USAGE_ERRORS = (ColumnNotFoundError, FileContentError, FileKindError, SettingsError)
-_ROOM_ERRORS = (
-    ConsumerError,
-    FrontDoorError,
-    ProducerError,
-    RegistryError,
-    RuntimeShellError,
-    SchemaError,
-    SettingsError,
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +60,7 @@ def classify(error: BaseException) -> Verdict:
     if isinstance(error, BrokenPipeError):
         _forget_stdout()
         return Verdict(OK)
-    if isinstance(error, (*_ROOM_ERRORS, OSError)):
+    if isinstance(error, (*ROOM_ERRORS, OSError)):
         return Verdict(USAGE if isinstance(error, _USAGE_ERRORS) else FAILURE, _one_line(error))
     if isinstance(error, KafkaException):
         return Verdict(FAILURE, f"Kafka: {_one_line(error.args[0].str())}")

@@ -22,7 +22,8 @@ def predictions() -> None:
 
 @predictions.command(
     epilog=example(
-        "penstock predictions tail flights", "penstock predictions tail flights --from-start --limit 5 --timeout 10 --json"
+        "penstock predictions tail flights",
+        "penstock predictions tail flights --from-start --limit 5 --timeout 10 --json",
     )
 )
 @click.argument("name", type=ModelName())

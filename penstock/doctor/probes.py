@@ -1,0 +1,237 @@
+"""The looks at each hop of one deployment, from the data directory to the analysts' store.
+
+One probe, a log line with an id of its own, is published, read back, and looked for in the
+store, so that the whole way into the store is walked. Models are not asked to score anything.
+"""
+
+import os
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import cached_property
+from uuid import uuid4
+
+from confluent_kafka import KafkaError
+
+from penstock import wiring
+from penstock.commanding import command
+from penstock.doctor.hops import Hop, HopFailure
+from penstock.errors import CommandRefusedError
+from producers.publisher import Publisher
+from registry.catalogue import VersionState
+from runtime.clock import SystemClock
+from runtime.follower import Follower
+from runtime.group_lag import GroupLag
+from runtime.groups import scorer_group
+from runtime.kafka import SYSTEM_PARTITION, build_reader, is_embedded, partition_counts, system_partition
+from runtime.process import read_status
+from runtime.settings import Settings
+from runtime.stack import attach, find_stack
+from schemas.errors import SchemaNotFoundError
+from schemas.events import DeploymentState, LogEntry
+from schemas.topics import DEPLOYMENTS, LOGS, REQUESTS
+
+PROBE = "doctor"
+_SILENT_MS = 10_000
+_CATCH_UP_S = 20.0
+_LOOK_S = 0.2
+_COUNTS = "SELECT (SELECT count(*) FROM predictions) AS predictions, (SELECT count(*) FROM dead_letters) AS letters"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Probes:
+    """Looks at the deployment that `settings` describe; no look takes longer than `timeout_s`."""
+
+    settings: Settings
+    timeout_s: float
+
+    def hops(self) -> Sequence[Hop]:
+        """Every hop in the order in which a request meets them."""
+        logs = f"read the logs in {self.settings.log_dir}"
+        return (
+            Hop(name="data directory", look=self.data_dir, remedy="give a directory that can be written: --data-dir"),
+            Hop(
+                name="stack", look=self.stack, remedy=f"start it with `penstock up`; {logs}", needs=("data directory",)
+            ),
+            Hop(
+                name="broker", look=self.broker, remedy="check kafka.bootstrap_servers and the broker", needs=("stack",)
+            ),
+            Hop(name="schema registry", look=self.schema_registry, remedy="check the registry's file or its server"),
+            Hop(name="shelf", look=self.shelf, remedy="see `penstock models list` and `penstock models verify`"),
+            Hop(name="topics", look=self.topics, remedy="run `penstock topics create NAME`", needs=("broker",)),
+            Hop(
+                name="probe", look=self.probe, remedy="check who may write and read topics", needs=("broker", "topics")
+            ),
+            Hop(name="controller", look=self.controller, remedy=f"restart the controller; {logs}", needs=("probe",)),
+            Hop(
+                name="deployments",
+                look=self.deployments,
+                remedy="run `penstock activate NAME VERSION`",
+                needs=("probe",),
+            ),
+            Hop(name="scorer", look=self.scorer, remedy=f"restart the scorer; {logs}", needs=("deployments",)),
+            Hop(name="sink", look=self.sink, remedy=f"restart the sink; {logs}", needs=("probe",)),
+            Hop(name="store", look=self.store, remedy="check that the store's disk is not full", needs=("sink",)),
+        )
+
+    @cached_property
+    def probe_id(self) -> str:
+        return str(uuid4())
+
+    @cached_property
+    def attached(self) -> Settings:
+        return attach(self.settings)
+
+    @cached_property
+    def states(self) -> dict[str, DeploymentState]:
+        """The newest deployment of each model."""
+        codec = wiring.codec(self.settings)
+        follower = Follower(self.attached.kafka, wiring.topics(self.settings).of(DEPLOYMENTS))
+        try:
+            found = [codec.decode(DeploymentState, message.value()) for message in follower.catch_up(_CATCH_UP_S)]
+        finally:
+            follower.close()
+        return {state.model: state for state in found}
+
+    def data_dir(self) -> str:
+        path = self.settings.data_dir
+        if not path.is_dir():
+            raise HopFailure(f"{path} is not there yet: it is made by `penstock up` and `penstock models add`")
+        if not os.access(path, os.W_OK):
+            raise HopFailure(f"{path} can't be written")
+        return str(path.resolve())
+
+    def stack(self) -> str:
+        """The processes on this machine; where servers are configured they may run elsewhere."""
+        stack = find_stack(self.settings)
+        if stack is None:
+            if self.settings.kafka.embedded:
+                raise HopFailure(f"no stack runs on {self.settings.data_dir}")
+            return "none on this machine; the configured servers are looked at"
+        states = [_process_state(self.settings, name) for name in stack.processes]
+        wrong = [words for sound, words in states if not sound]
+        if wrong:
+            raise HopFailure("; ".join(wrong))
+        return ", ".join(words for _, words in states)
+
+    def broker(self) -> str:
+        kafka = self.attached.kafka
+        kind = "embedded, in memory, at-least-once" if is_embedded(kafka) else "exactly-once"
+        return f"{kafka.bootstrap_servers}: {len(partition_counts(kafka))} topics ({kind})"
+
+    def schema_registry(self) -> str:
+        """Any definite answer will do."""
+        with suppress(SchemaNotFoundError):
+            wiring.schema_registry(self.settings).latest(PROBE)
+        return "answers"
+
+    def shelf(self) -> str:
+        records = wiring.shelf(self.settings).records()
+        validated = sum(record.state is VersionState.VALIDATED for record in records)
+        return f"{len(records)} versions of {len({record.name for record in records})} models, {validated} validated"
+
+    def topics(self) -> str:
+        counts = partition_counts(self.attached.kafka)
+        names = wiring.topics(self.settings)
+        missing = [name for name in names.system() if name not in counts]
+        if missing:
+            raise HopFailure(f"missing: {', '.join(missing)}")
+        ours = [name for name in counts if names.kind_of(name) is not None]
+        return f"{len(names.system())} system topics and {len(ours) - len(names.system())} of models"
+
+    def probe(self) -> str:
+        """Publish the probe and read it back."""
+        started = time.monotonic()
+        kafka = self.attached.kafka
+        topic = wiring.topics(self.settings).of(LOGS)
+        reader = build_reader(kafka)
+        try:
+            _, end = reader.get_watermark_offsets(system_partition(topic, 0), timeout=kafka.request_timeout_s)
+            reader.assign([system_partition(topic, end)])
+            value = self._publish(topic)
+            while time.monotonic() - started < self.timeout_s:
+                for message in reader.consume(100, 0.1):
+                    fault = message.error()
+                    if fault is None and message.value() == value:
+                        return f"published and read back in {(time.monotonic() - started) * 1000:.0f} ms"
+                    if fault is not None and fault.code() != KafkaError._PARTITION_EOF and fault.fatal():
+                        raise HopFailure(fault.str())
+        finally:
+            reader.close()
+        raise HopFailure(f"published, and not readable within {self.timeout_s:g} s")
+
+    def controller(self) -> str:
+        """Ask it something that it refuses: that it answers is all that matters."""
+        started = time.monotonic()
+        with suppress(CommandRefusedError):
+            command(self.attached, "probe", PROBE, arguments={}, wait_s=self.timeout_s)
+        return f"answers commands in {(time.monotonic() - started) * 1000:.0f} ms"
+
+    def deployments(self) -> str:
+        if not self.states:
+            return "no model is active yet"
+        served = [
+            f"{state.model} {'+'.join(each.version for each in state.versions)}" for state in self.states.values()
+        ]
+        return ", ".join(served)
+
+    def scorer(self) -> str:
+        """Every model's requests are read to their end, or at least further than before."""
+        lag = GroupLag(self.attached.kafka, scorer_group(self.settings.topics.prefix))
+        try:
+            behind = [self._requests_behind(lag, model) for model in self.states]
+        finally:
+            lag.close()
+        return f"{sum(behind)} requests behind" if self.states else "nothing to score yet"
+
+    def sink(self) -> str:
+        """The probe must come out of the other end."""
+        started = time.monotonic()
+        store = wiring.store(self.settings)
+        while time.monotonic() - started < self.timeout_s:
+            if self.settings.store_path.exists() and store.query(
+                "SELECT 1 FROM logs WHERE service = ? AND request_id = ?", (PROBE, self.probe_id)
+            ):
+                return f"the probe was stored within {(time.monotonic() - started) * 1000:.0f} ms"
+            time.sleep(_LOOK_S)
+        raise HopFailure(f"the probe did not reach the store within {self.timeout_s:g} s")
+
+    def store(self) -> str:
+        (counts,) = wiring.store(self.settings).query(_COUNTS)
+        return f"{self.settings.store_path}: {counts['predictions']!r} predictions, {counts['letters']!r} dead letters"
+
+    def _publish(self, topic: str) -> bytes:
+        entry = LogEntry(
+            service=PROBE, level="info", event="probe", logged_at=SystemClock().now_ms(), request_id=self.probe_id
+        )
+        value = wiring.codec(self.settings).encode(entry)
+        with Publisher(self.attached) as publisher:
+            publisher.publish(topic, value, key=PROBE.encode(), partition=SYSTEM_PARTITION)
+        return value
+
+    def _requests_behind(self, lag: GroupLag, model: str) -> int:
+        topic = wiring.topics(self.settings).of(REQUESTS, model)
+        partitions = partition_counts(self.attached.kafka)[topic]
+        first = latest = sum(each.records for each in lag.of_topic(topic, partitions))
+        deadline = time.monotonic() + self.timeout_s
+        while latest and latest >= first:
+            if time.monotonic() > deadline:
+                raise HopFailure(f"{latest} requests of {model} wait, and none was scored within {self.timeout_s:g} s")
+            time.sleep(_LOOK_S)
+            latest = sum(each.records for each in lag.of_topic(topic, partitions))
+        return latest
+
+
+def _process_state(settings: Settings, name: str) -> tuple[bool, str]:
+    """Whether a process said lately that it serves, and that in words."""
+    role, _, slot = name.rpartition("-")
+    status = read_status(settings.run_dir, role, int(slot))
+    if status is None:
+        return False, f"{name} has not started"
+    silent_ms = SystemClock().now_ms() - status.beat_at
+    if silent_ms > _SILENT_MS:
+        return False, f"{name} has been silent for {silent_ms // 1000} s"
+    if status.state != "ready":
+        return False, f"{name} is {status.state}{': ' if status.detail else ''}{status.detail}"
+    return True, f"{name} ready"
