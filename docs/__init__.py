@@ -1,0 +1,1 @@
+"""The documentation: pages by hand, reference pages generated from the code, and what generates them."""
