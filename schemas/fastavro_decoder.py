@@ -13,11 +13,12 @@ import numpy as np
 import pyarrow as pa
 
 from schemas.columns import Rejection, RequestColumns
+from schemas.double_runs import fixed_type, runs, unpacked
 from schemas.errors import RequestBodyError
 from schemas.reasons import Reason
 from schemas.request_columns import empty_columns
 from schemas.request_frames import Group
-from schemas.writer_plan import WriterPlan
+from schemas.writer_plan import WriterPlan, flat_schema
 
 _UNREADABLE = (EOFError, LookupError, OverflowError, TypeError, ValueError)
 
@@ -28,7 +29,8 @@ class FastavroBodies:
     def __init__(self, plan: WriterPlan, features: pa.Schema) -> None:
         self._plan = plan
         self._features = features
-        self._schema: Any = fastavro.parse_schema(json.loads(plan.schema))
+        self._runs = [*runs([each == "double" for each in plan.types])]
+        self._schema: Any = fastavro.parse_schema(json.loads(flat_schema(self._packed_types())))
 
     def decode(self, group: Group) -> tuple[RequestColumns, list[Rejection]]:
         """The columns of all rows that can be read, and the rejections of the others."""
@@ -52,29 +54,40 @@ class FastavroBodies:
         assert isinstance(record, dict), record
         return record
 
+    def _packed_types(self) -> list[Any]:
+        """The plan's types, runs of doubles in one."""
+        return [
+            fixed_type(f"Run{start}", count=count, present_marks=False) if count > 1 else self._plan.types[start]
+            for start, count in self._runs
+        ]
+
     def _columns(self, rows: list[int], records: Sequence[Mapping[str, Any]]) -> RequestColumns:
         if not rows:
             return empty_columns(self._features)
         plan = self._plan
+        values = self._values(records)
         features = [
-            pa.nulls(len(rows), field.type) if position is None else self._feature(records, position, field.type)
+            pa.nulls(len(rows), field.type) if position is None else _array(values[position], field.type)
             for position, field in zip(plan.features, self._features, strict=True)
         ]
         return RequestColumns(
             rows=np.array(rows, dtype=np.int64),
-            request_ids=_array(records, f"c{plan.request_id}", pa.string()),
-            entity_ids=_array(records, f"c{plan.entity_id}", pa.string()),
-            event_times=np.array([record[f"c{plan.event_time}"] for record in records], dtype=np.int64),
+            request_ids=pa.array(values[plan.request_id], pa.string()),
+            entity_ids=pa.array(values[plan.entity_id], pa.string()),
+            event_times=np.array(values[plan.event_time], dtype=np.int64),
             features=pa.RecordBatch.from_arrays(features, schema=self._features),
         )
 
-    def _feature(self, records: Sequence[Mapping[str, Any]], position: int, arrow_type: pa.DataType) -> pa.Array:
-        name = f"c{position}"
-        if not pa.types.is_float64(arrow_type) or self._plan.types[position] in ("double", ["null", "double"]):
-            return _array(records, name, arrow_type)
-        values = [record[name] for record in records]
-        return pa.array([None if value is None else float(value) for value in values], arrow_type)
+    def _values(self, records: Sequence[Mapping[str, Any]]) -> list[Any]:
+        """For each of the plan's types its values, a list or an array."""
+        columns: list[Any] = []
+        for field, (_, count) in enumerate(self._runs):
+            values = [record[f"c{field}"] for record in records]
+            columns += list(unpacked(values, count)) if count > 1 else [values]
+        return columns
 
 
-def _array(records: Sequence[Mapping[str, Any]], name: str, arrow_type: pa.DataType) -> pa.Array:
-    return pa.array([record[name] for record in records], arrow_type)
+def _array(values: Any, arrow_type: pa.DataType) -> pa.Array:
+    if isinstance(values, list) and pa.types.is_float64(arrow_type):
+        values = [None if value is None else float(value) for value in values]
+    return pa.array(values, arrow_type, from_pandas=False)

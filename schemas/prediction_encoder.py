@@ -9,12 +9,15 @@ import pyarrow as pa
 import pyruhvro
 
 from schemas.columns import PredictionColumns
+from schemas.double_runs import fixed_type, packed, runs
 from schemas.framing import prefix
 from schemas.request_columns import features_schema
 from schemas.request_schema import features_of, without_logical_types
 
 ROWS_MIN = 16
 """Below this many rows the fixed cost of a batch is more than writing row by row."""
+SCHEMAS_MAX = 64
+"""Ways of packing doubles kept ready; which columns are dense may change from batch to batch."""
 
 
 class PredictionEncoder:
@@ -28,7 +31,7 @@ class PredictionEncoder:
         self._head = prefix(schema_id)
         self._features = features_schema(features_of(schema))
         self._wire = without_logical_types(schema)
-        self._parsed: Any = fastavro.parse_schema(json.loads(self._wire))
+        self._schemas: dict[tuple[bool, ...], Any] = {}
         self._names = [field["name"] for field in json.loads(schema)["fields"]]
 
     def encode(self, columns: PredictionColumns) -> list[bytes]:
@@ -45,14 +48,37 @@ class PredictionEncoder:
         return [head + body for body in bodies.to_pylist()]
 
     def _one_by_one(self, columns: PredictionColumns) -> list[bytes]:
-        arrays = _arrays(columns) | {"features": self._aligned(columns.requests.features)}
-        rows = zip(*(arrays[name].to_pylist() for name in self._names), strict=True)
-        return [self._encoded(dict(zip(self._names, row, strict=True))) for row in rows]
+        features = self._aligned(columns.requests.features).flatten()
+        dense = tuple(pa.types.is_float64(each.type) and each.null_count == 0 for each in features)
+        values = {name: _listed(array) for name, array in _arrays(columns).items()}
+        values["features"] = self._echoed(features, dense)
+        schema = self._schema(dense)
+        rows = zip(*(values[name] for name in self._names), strict=True)
+        return [self._encoded(dict(zip(self._names, row, strict=True)), schema) for row in rows]
 
-    def _encoded(self, record: dict[str, Any]) -> bytes:
+    def _echoed(self, features: list[pa.Array], dense: tuple[bool, ...]) -> list[dict[str, Any]]:
+        """The features of each row, runs of doubles in one under the name of the first."""
+        names = [self._features.names[start] for start, _ in runs(dense)]
+        columns = [
+            packed([each.to_numpy() for each in features[start : start + count]])
+            if dense[start]
+            else _listed(features[start])
+            for start, count in runs(dense)
+        ]
+        return [dict(zip(names, row, strict=True)) for row in zip(*columns, strict=True)]
+
+    def _schema(self, dense: tuple[bool, ...]) -> Any:
+        """The schema that writes the same bytes when the dense features come as runs of doubles."""
+        if dense not in self._schemas:
+            if len(self._schemas) >= SCHEMAS_MAX:
+                self._schemas.clear()
+            self._schemas[dense] = fastavro.parse_schema(_with_runs(self._wire, dense))
+        return self._schemas[dense]
+
+    def _encoded(self, record: dict[str, Any], schema: Any) -> bytes:
         buffer = io.BytesIO()
         buffer.write(self._head)
-        fastavro.schemaless_writer(buffer, self._parsed, record)
+        fastavro.schemaless_writer(buffer, schema, record)
         return buffer.getvalue()
 
     def _aligned(self, features: pa.RecordBatch) -> pa.StructArray:
@@ -63,6 +89,30 @@ class PredictionEncoder:
             for field in self._features
         ]
         return pa.StructArray.from_arrays(arrays, fields=list(self._features))
+
+
+def _with_runs(wire: str, dense: tuple[bool, ...]) -> dict[str, Any]:
+    schema: dict[str, Any] = json.loads(wire)
+    (features,) = (field["type"] for field in schema["fields"] if field["name"] == "features")
+    fields = [features["fields"][start] for start, _ in runs(dense)]
+    features["fields"] = [
+        {"name": field["name"], "type": fixed_type(f"Run{start}", count=count, present_marks=True)}
+        if dense[start]
+        else field
+        for field, (start, count) in zip(fields, runs(dense), strict=True)
+    ]
+    return schema
+
+
+def _listed(column: pa.Array) -> list[Any]:
+    """The column as Python values; through numpy, which is many times faster than one by one."""
+    if pa.types.is_list(column.type):
+        return list(column.to_pylist())
+    if column.null_count == 0 or pa.types.is_string(column.type) or pa.types.is_boolean(column.type):
+        return list(column.to_numpy(zero_copy_only=False).tolist())
+    present = column.is_valid().to_numpy(zero_copy_only=False).tolist()
+    values = column.fill_null(0).to_numpy().tolist()
+    return [value if there else None for value, there in zip(values, present, strict=True)]
 
 
 def _arrays(columns: PredictionColumns) -> dict[str, pa.Array]:

@@ -56,7 +56,7 @@ def plan_writer(schema: str, features: Sequence[Feature]) -> WriterPlan:
     return WriterPlan(
         check=BodyCheck([(slot.type, slot.kept) for slot in slots]),
         types=types,
-        schema=_flat(types),
+        schema=flat_schema(types),
         plain=all(is_plain(each) for each in types),
         request_id=positions[False, "request_id"],
         entity_id=positions[False, "entity_id"],
@@ -137,7 +137,8 @@ def _by_name(record: dict[str, Any]) -> dict[str, Any]:
     return fields
 
 
-def _flat(types: tuple[Any, ...]) -> str:
+def flat_schema(types: Sequence[Any]) -> str:
+    """A record of these types, spelled out, with fields c0, c1 ..."""
     fields = [{"name": f"c{position}", "type": _named(each, f"Enum{position}")} for position, each in enumerate(types)]
     return json.dumps({"type": "record", "name": "Row", "fields": fields})
 
