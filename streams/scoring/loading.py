@@ -63,7 +63,7 @@ class Loader:
                 value_bytes_max=self._value_bytes_max,
             ),
             encoder=PredictionEncoder(
-                self._decoder,
+                "arrow",
                 schema_id=state.prediction_schema_id,
                 schema=self._schemas.schema(state.prediction_schema_id),
             ),

@@ -41,6 +41,10 @@ class _Answers:
     def put(self, indices: Ints, scores: Scores) -> None:
         self.scores[indices] = scores.scores
         self.scored[indices] = np.isfinite(scores.scores)
+        if len(indices) == len(self.labels):
+            self.labels = list(scores.labels or self.labels)
+            self.probabilities = self.probabilities if scores.probabilities is None else list(scores.probabilities)
+            return
         rows = indices.tolist()
         if scores.labels is not None:
             for row, label in zip(rows, scores.labels, strict=True):
@@ -141,13 +145,17 @@ def _predictions(
         generation=serving.state.generation,
         scored_at=now,
         requests=scored,
-        versions=[served[index].version for index in routes.versions[kept].tolist()],
-        arms=[served[index].arm for index in routes.versions[kept].tolist()],
+        versions=_each([entry.version for entry in served], routes.versions[kept]),
+        arms=_each([entry.arm for entry in served], routes.versions[kept]),
         buckets=routes.buckets[kept],
         scores=answers.scores[kept],
-        labels=[answers.labels[row] for row in kept_rows],
-        probabilities=[answers.probabilities[row] for row in kept_rows],
+        labels=answers.labels if whole else [answers.labels[row] for row in kept_rows],
+        probabilities=answers.probabilities if whole else [answers.probabilities[row] for row in kept_rows],
         requested_at=np.asarray(records.append_times, dtype=np.int64)[rows],
         partitions=np.asarray(records.partitions, dtype=np.int64)[rows],
         offsets=np.asarray(records.offsets, dtype=np.int64)[rows],
     )
+
+
+def _each(names: list[str], indices: Ints) -> list[str]:
+    return names * len(indices) if len(names) == 1 else [names[index] for index in indices.tolist()]

@@ -1,5 +1,6 @@
 """The scoring lane's step: deployments followed, batches scored, swaps between batches only."""
 
+from collections import Counter
 from collections.abc import Callable, Collection, Sequence
 
 from runtime.batch import Batch, LaneOutput, OutgoingRecords, RecordColumns, RetryLaterError, Tally, TopicPartitionKey
@@ -111,11 +112,12 @@ def _never() -> bool:
 
 def tally(columns: RecordColumns, rejections: Sequence[Rejection]) -> dict[TopicPartitionKey, Tally]:
     """Count each partition's records by what became of them."""
-    tallies: dict[TopicPartitionKey, Tally] = {}
-    for partition in columns.partitions:
-        tallies.setdefault((columns.topic, partition), Tally()).records += 1
+    tallies = {
+        (columns.topic, partition): Tally(records=records, scored=records)
+        for partition, records in Counter(columns.partitions).items()
+    }
     for rejection in rejections:
-        tallies[columns.topic, columns.partitions[rejection.row]].add_dead_letter(rejection.reason)
-    for counts in tallies.values():
-        counts.scored = counts.records - sum(counts.dead_lettered.values())
+        counts = tallies[columns.topic, columns.partitions[rejection.row]]
+        counts.add_dead_letter(rejection.reason)
+        counts.scored -= 1
     return tallies
