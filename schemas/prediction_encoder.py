@@ -2,6 +2,7 @@
 
 import io
 import json
+from itertools import pairwise
 from typing import Any, Literal
 
 import fastavro
@@ -54,7 +55,7 @@ class PredictionEncoder:
         values["features"] = self._echoed(features, dense)
         schema = self._schema(dense)
         rows = zip(*(values[name] for name in self._names), strict=True)
-        return [self._encoded(dict(zip(self._names, row, strict=True)), schema) for row in rows]
+        return self._written([dict(zip(self._names, row, strict=True)) for row in rows], schema)
 
     def _echoed(self, features: list[pa.Array], dense: tuple[bool, ...]) -> list[dict[str, Any]]:
         """The features of each row, runs of doubles in one under the name of the first."""
@@ -75,11 +76,14 @@ class PredictionEncoder:
             self._schemas[dense] = fastavro.parse_schema(_with_runs(self._wire, dense))
         return self._schemas[dense]
 
-    def _encoded(self, record: dict[str, Any], schema: Any) -> bytes:
-        buffer = io.BytesIO()
-        buffer.write(self._head)
-        fastavro.schemaless_writer(buffer, schema, record)
-        return buffer.getvalue()
+    def _written(self, records: list[dict[str, Any]], schema: Any) -> list[bytes]:
+        buffer, ends = io.BytesIO(), [0]
+        for record in records:
+            buffer.write(self._head)
+            fastavro.schemaless_writer(buffer, schema, record)
+            ends.append(buffer.tell())
+        whole = buffer.getvalue()
+        return [whole[start:end] for start, end in pairwise(ends)]
 
     def _aligned(self, features: pa.RecordBatch) -> pa.StructArray:
         """The features in the schema's order."""
