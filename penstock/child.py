@@ -71,13 +71,17 @@ class Child:
     def restart_if_dead(self) -> None:
         """Start again what died, once its backoff is over."""
         code = self.exit_code
-        if code is None or code == EXIT_FENCED:
+        if code is None:
             return
         now = time.monotonic()
         if self._start_due is None:
             self._deaths = 1 if now - self._started_at > HEALTHY_AFTER_S else self._deaths + 1
             limits = self._settings.supervisor
-            wait_s = min(limits.restart_backoff_s * 2 ** (self._deaths - 1), limits.restart_backoff_max_s)
+            wait_s = min(limits.restart_backoff_s * 2.0 ** (self._deaths - 1), limits.restart_backoff_max_s)
+            if code == EXIT_FENCED:
+                # Frozen for longer than its transaction may last, a process is fenced by the broker alone; so
+                # the slot is tried again, slowly, in case that another stack really has it.
+                wait_s = limits.restart_backoff_max_s
             self._start_due = now + wait_s
             _log.warning("process died", process=self.name, exit_code=code, restart_in_s=wait_s)
         elif now >= self._start_due:

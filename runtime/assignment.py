@@ -4,7 +4,7 @@ A partition waits, paused, while its topic is not ready (no active version) or w
 operator has not yet accepted that records were deleted before they were read.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 import structlog
 from confluent_kafka import Consumer, KafkaException, TopicPartition
@@ -31,6 +31,7 @@ class Assignment:
         self._held: set[TopicPartitionKey] = set()
         self._losses: dict[TopicPartitionKey, StartOffset] = {}
         self._signals: list[OutgoingRecords] = []
+        self.rebalances = 0
 
     @property
     def owned(self) -> frozenset[TopicPartitionKey]:
@@ -65,7 +66,7 @@ class Assignment:
             assert offset > self._positions[place], (place, offset, self._positions[place])
             self._positions[place] = offset
 
-    def rewind(self, places: Mapping[TopicPartitionKey, int]) -> None:
+    def rewind(self, places: Iterable[TopicPartitionKey]) -> None:
         """Read these partitions again from their positions."""
         for place in places:
             if place in self._positions:
@@ -102,7 +103,9 @@ class Assignment:
         for (topic, partition), loss in list(self._losses.items()):
             offset_next = accepted(topic, partition)
             if offset_next is not None and offset_next >= loss.log_start:
-                yield TopicPartition(topic, partition, loss.offset), TopicPartition(topic, partition, loss.log_start)
+                # Records that were read before the loss was noticed may have moved the position since.
+                lost_from = self._positions[topic, partition]
+                yield TopicPartition(topic, partition, lost_from), TopicPartition(topic, partition, loss.log_start)
 
     def lost_accepted(self, resumed: TopicPartition) -> None:
         """Go on behind the records that were lost."""
@@ -119,6 +122,7 @@ class Assignment:
         return signals
 
     def _assigned(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
+        self.rebalances += 1
         starts = start_offsets(consumer, partitions, last_receipts=self._last_receipts, deadline_s=self._deadline_s)
         consumer.incremental_assign(
             [TopicPartition(start.topic, start.partition, max(start.offset, start.log_start)) for start in starts]
@@ -130,6 +134,7 @@ class Assignment:
         _log.info("partitions assigned", partitions=[f"{s.topic}:{s.partition}@{s.offset}" for s in starts])
 
     def _revoked(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
+        self.rebalances += 1
         for partition in partitions:
             place = (partition.topic, partition.partition)
             self._positions.pop(place, None)

@@ -121,11 +121,17 @@ class Lane:
         A batch is what came while the last one was made final: small when the load is small,
         full when it is not, and nothing waits for a batch to fill.
         """
-        first = self._consumer.consume(1, self._batch_wait_s)
-        if not first:
+        rebalances = self._assignment.rebalances
+        messages = self._consumer.consume(1, self._batch_wait_s)
+        if not messages:
             return []
-        more = self._batch_records_max - 1
-        messages = [*first, *(self._consumer.consume(more, 0.0) if more else ())]
+        if self._batch_records_max > 1:
+            messages += self._consumer.consume(self._batch_records_max - 1, 0.0)
+        if self._assignment.rebalances != rebalances:
+            # A partition may have gone and come back between two of these records, which would
+            # then be there twice: what a rebalance interrupted is read again from the positions.
+            self._assignment.rewind({(message.topic() or "", message.partition() or 0) for message in messages})
+            return []
         self._commit.polled()
         return [message for message in messages if self._usable(message)]
 
