@@ -97,7 +97,7 @@ SIGNALS = TopicKind(
     key="model",
     value="Signal",
     retention_ms=30 * DAY_MS,
-    owner="scorer, monitor",
+    owner="scorer, controller, monitor",
     doc="Alarms about models and data, with their evidence.",
 )
 JOURNAL = TopicKind(
