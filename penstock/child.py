@@ -77,7 +77,7 @@ class Child:
         if self._start_due is None:
             self._deaths = 1 if now - self._started_at > HEALTHY_AFTER_S else self._deaths + 1
             limits = self._settings.supervisor
-            wait_s = min(limits.restart_backoff_s * 2.0 ** (self._deaths - 1), limits.restart_backoff_max_s)
+            wait_s = min(limits.restart_backoff_s * 2.0 ** min(self._deaths - 1, 20), limits.restart_backoff_max_s)
             if code == EXIT_FENCED:
                 # Frozen for longer than its transaction may last, a process is fenced by the broker alone; so
                 # the slot is tried again, slowly, in case that another stack really has it.

@@ -95,7 +95,7 @@ class Fleet:
         except self._retry_on as error:
             load.failures += 1
             load.future = None
-            wait_s = min(RETRY_FIRST_S * 2 ** (load.failures - 1), RETRY_MOST_S)
+            wait_s = min(RETRY_FIRST_S * 2.0 ** min(load.failures - 1, 20), RETRY_MOST_S)
             load.due = time.monotonic() + wait_s
             _log.warning("versions not loadable now", model=model, retry_in_s=wait_s, detail=str(error))
         else:
