@@ -101,6 +101,8 @@ def score_frame(estimator: Estimator, frame: Frame, *, signature: Signature, lab
 def _answers(estimator: Estimator, frame: Frame, signature: Signature, label_rule: LabelRule) -> Scores:
     if signature.task is Task.REGRESSION:
         values = np.asarray(estimator.predict(frame), dtype=np.float64)
+        if values.size != len(frame):
+            raise ValueError(f"{values.size // max(len(frame), 1)} outputs a row, and a version has one")
         return Scores(scores=values.reshape(len(frame)), labels=None, probabilities=None)
     assert hasattr(estimator, "predict_proba"), "classifiers without probabilities are refused when they are added"
     probabilities: Floats = np.asarray(estimator.predict_proba(frame), dtype=np.float64)

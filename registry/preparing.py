@@ -18,7 +18,7 @@ from registry.estimators import EstimatorFacts, estimator_facts
 from registry.fitting import Frame, fit_rows
 from registry.golden import ROWS_MAX as GOLDEN_ROWS_MAX
 from registry.golden import TOLERANCE, GoldenVectors, encode_golden, largest_difference, spread
-from registry.loaded import Estimator, LabelRule, Scores, score_frame, texts
+from registry.loaded import Estimator, LabelRule, Scores, score_frame
 from registry.manifest import SampleFacts, sha256
 from registry.metrics import sample_metrics
 from registry.personal import without_personal
@@ -111,8 +111,12 @@ def _label_rule(estimator: Estimator, sample: pd.DataFrame, signature: Signature
     if facts.own_decision:
         return LabelRule.PREDICT
     frame = _raw_frame(sample, signature, spread(len(sample), ROUND_TRIP_ROWS_MAX))
-    scores = _score(estimator, frame, signature, LabelRule.ARGMAX)
-    return LabelRule.ARGMAX if scores.labels == texts(estimator.predict(frame)) else LabelRule.PREDICT
+    likeliest = _score(estimator, frame, signature, LabelRule.ARGMAX).labels
+    return (
+        LabelRule.ARGMAX
+        if likeliest == _score(estimator, frame, signature, LabelRule.PREDICT).labels
+        else LabelRule.PREDICT
+    )
 
 
 def _require_travel(

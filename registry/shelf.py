@@ -252,6 +252,8 @@ class Shelf:
         try:
             return read_bundle(self._bundles, record.bundle, bytes_max=self._limits.bytes_max)
         except FileNotFoundError as error:
+            if not self._bundles.is_dir():
+                raise ShelfUnavailableError(f"the shelf's bundles in {self._bundles} can't be read") from error
             raise BundleRefusedError("hash", f"bundle {record.bundle[:16]}... is not on the shelf") from error
         except OSError as error:
             raise ShelfUnavailableError(f"bundle {record.bundle[:16]}... can't be read: {error}") from error

@@ -37,7 +37,7 @@ from tests.registry.samples import COLUMNS, doubles, flights, halves, late_model
 
 def images() -> tuple[pd.DataFrame, npt.NDArray[np.generic]]:
     """River's bundled ImageSegments: 18 numbers and integers, seven classes with names."""
-    pairs = list(datasets.ImageSegments())
+    pairs = list(datasets.ImageSegments())  # type: ignore[no-untyped-call]  # river has no types
     sample = pd.DataFrame([x for x, _ in pairs]).rename(columns=lambda name: name.replace("-", "_"))
     return sample, np.array([y for _, y in pairs])
 
