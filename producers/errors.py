@@ -3,7 +3,7 @@
 ProducerError
 ├── DeliveryFailedError   the broker did not take a record, or not in time
 ├── HoldbackTimeoutError  the embedded broker is full and its consumers do not move
-├── RowError              one row or request does not fit the model's request schema
+├── RowError              one row of a file can't become a request or a label
 ├── PersonalKeyError      a personal feature would be published as it is: the key is missing
 ├── UnknownModelError     the schema registry knows no request schema of that model
 ├── ColumnNotFoundError   a file has no column of that name

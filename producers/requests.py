@@ -7,7 +7,8 @@ from typing import Self
 
 from producers.errors import PersonalKeyError
 from producers.holdback import Holdback
-from producers.model_schema import request_schema_of, typed_features, with_tokens
+from producers.model_schema import request_schema_of
+from producers.personal import with_tokens
 from producers.publisher import Publisher
 from producers.request_ids import RequestIds
 from runtime.clock import Clock, SystemClock
@@ -19,6 +20,7 @@ from schemas.directory_registry import DirectoryRegistry
 from schemas.registry_port import SchemaRegistry
 from schemas.request_schema import features_of
 from schemas.request_writer import RequestWriter
+from schemas.signature import Feature
 from schemas.topics import REQUESTS, Topics
 
 
@@ -44,7 +46,8 @@ class RequestProducer:
         schemas = registry or DirectoryRegistry(settings.registry_dir / "schemas.sqlite")
         schema_id, schema = request_schema_of(schemas, topics, model)
         self._features = features_of(schema)
-        self._key = _key(settings, model, tuple(each.name for each in self._features if each.personal))
+        self._personal = tuple(feature.name for feature in self._features if feature.personal)
+        self._key = _key(settings, model, self._personal)
         self._writer = RequestWriter(schema_id, schema)
         self._clock = clock or SystemClock()
         self._ids = RequestIds(self._clock, chance or random.SystemRandom())
@@ -64,14 +67,9 @@ class RequestProducer:
         return self._topic
 
     @property
-    def feature_names(self) -> tuple[str, ...]:
+    def features(self) -> tuple[Feature, ...]:
         """What a request of this model may carry."""
-        return tuple(feature.name for feature in self._features)
-
-    @property
-    def required_names(self) -> tuple[str, ...]:
-        """The features that can't be missing."""
-        return tuple(feature.name for feature in self._features if not feature.nullable)
+        return self._features
 
     @property
     def accepted(self) -> int:
@@ -89,8 +87,8 @@ class RequestProducer:
         """Publish one request and return its id, a new UUIDv7 unless one is given.
 
         `event_time`: ms since the epoch, now unless given. It is on its way when this returns;
-        `flush` waits until the broker has it. Raises `RowError` for a feature that does not
-        fit, `DeliveryFailedError` when an earlier request could not be delivered.
+        `flush` waits until the broker has it. Raises `RequestValueError` for a value that does
+        not fit, `DeliveryFailedError` when an earlier request could not be delivered.
         """
         chosen = self._ids.new() if request_id is None else request_id
         value = self.encode(entity_id, features, event_time=event_time, request_id=chosen)
@@ -100,13 +98,12 @@ class RequestProducer:
     def encode(
         self, entity_id: str, features: Mapping[str, object], *, event_time: int | None, request_id: str
     ) -> bytes:
-        """The framed bytes of a request. Raises `RowError`."""
-        values = typed_features(self._features, features)
+        """The framed bytes of a request. Raises `RequestValueError`."""
         return self._writer.encode(
             request_id,
             entity_id,
             event_time=self._clock.now_ms() if event_time is None else event_time,
-            features=values if self._key is None else with_tokens(self._features, values, self._key),
+            features=features if self._key is None else with_tokens(features, self._personal, self._key),
         )
 
     def flush(self) -> int:

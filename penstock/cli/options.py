@@ -21,12 +21,14 @@ CONFIG_HELP = "Settings in TOML; environment variables PENSTOCK_<SECTION>__<NAME
 
 
 def with_settings(
-    *overrides: str,
+    *overrides: str, data_dir: Path | None = None
 ) -> Callable[[Callable[Concatenate[Settings, P], R]], Callable[..., R]]:
     """Add `--data-dir` and `--config`, and give the command settings as its first argument.
 
-    `overrides` names further options of the command that are settings of the same name.
+    `overrides` names further options of the command that are settings of the same name;
+    `data_dir` is this command's own default.
     """
+    default = data_dir
 
     def decorate(command: Callable[Concatenate[Settings, P], R]) -> Callable[..., R]:
         @click.option("--data-dir", type=click.Path(path_type=Path, file_okay=False), help=DATA_DIR_HELP)
@@ -36,7 +38,7 @@ def with_settings(
             context = click.get_current_context()
             outer = context.find_root().params
             given = {name: kwargs.pop(name) for name in overrides}
-            given["data_dir"] = data_dir or outer.get("data_dir")
+            given["data_dir"] = data_dir or outer.get("data_dir") or default
             context.meta[_CONFIG] = config or outer.get("config")
             return command(_load(context.meta[_CONFIG], given), *args, **kwargs)
 

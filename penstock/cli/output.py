@@ -1,18 +1,14 @@
 """What commands print: data on stdout as a table or as JSON, words for people on stderr."""
 
-import io
+import base64
+import shutil
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 
 import orjson
-from rich.box import SIMPLE_HEAD
-from rich.console import Console
-from rich.table import Table
 
-_PIPE_WIDTH = 10_000
-
-Record = Mapping[str, object]
+from penstock.cli.tables import PIPE_WIDTH, Record, cell, table_text
 
 
 def iso(ms: int) -> str:
@@ -26,27 +22,23 @@ def iso(ms: int) -> str:
 
 
 def print_json(content: object) -> None:
-    """One JSON document, indented."""
-    _write(orjson.dumps(content, option=orjson.OPT_INDENT_2 | orjson.OPT_SERIALIZE_NUMPY, default=str).decode())
+    """One JSON document, indented; bytes as base64."""
+    _write(_json(content, orjson.OPT_INDENT_2))
 
 
 def print_json_line(content: object) -> None:
     """One JSON document on one line, flushed, for streams that others read along."""
-    _write(orjson.dumps(content, option=orjson.OPT_SERIALIZE_NUMPY, default=str).decode())
+    _write(_json(content, 0))
     sys.stdout.flush()
 
 
 def print_table(rows: Iterable[Record], columns: Sequence[str] | None = None) -> None:
-    """Rows as a table, columns as given or as the first row has them; plain text when piped."""
+    """Rows as a table, columns as given or as the first row has them; never cut when piped."""
     listed = list(rows)
-    names = list(columns) if columns is not None else list(listed[0]) if listed else []
-    if not names:
-        say("no rows")
-        return
-    table = Table(*names, box=SIMPLE_HEAD, show_edge=False, pad_edge=False)
-    for row in listed:
-        table.add_row(*(cell(row.get(name)) for name in names))
-    _write(_rendered(table))
+    if listed or columns is not None:
+        terminal = sys.stdout.isatty()
+        width = shutil.get_terminal_size().columns if terminal else PIPE_WIDTH
+        _write(table_text(listed, columns, width=width, styled=terminal))
     if not listed:
         say("no rows")
 
@@ -63,29 +55,12 @@ def say(words: str) -> None:
     sys.stderr.flush()
 
 
-def cell(value: object) -> str:
-    """A value in a table: nothing for None, JSON for what has parts.
-
-    >>> cell(None), cell(0.25), cell({"a": 1}), cell("late")
-    ('', '0.25', '{"a":1}', 'late')
-    """
-    if value is None:
-        return ""
-    if isinstance(value, float):
-        return f"{value:.6g}"
-    if isinstance(value, (dict, list, tuple)):
-        return orjson.dumps(value, default=str).decode()
-    if isinstance(value, bytes):
-        return value.hex()
-    return str(value)
+def _json(content: object, options: int) -> str:
+    return orjson.dumps(content, option=options | orjson.OPT_SERIALIZE_NUMPY, default=_plain).decode()
 
 
-def _rendered(table: Table) -> str:
-    screen = io.StringIO()
-    width = None if sys.stdout.isatty() else _PIPE_WIDTH
-    console = Console(file=screen, width=width, highlight=False, markup=False, force_terminal=sys.stdout.isatty())
-    console.print(table)
-    return "\n".join(line.rstrip() for line in screen.getvalue().rstrip("\n").split("\n"))
+def _plain(value: object) -> str:
+    return base64.b64encode(value).decode() if isinstance(value, bytes) else str(value)
 
 
 def _write(text: str) -> None:

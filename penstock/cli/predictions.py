@@ -7,7 +7,8 @@ import click
 
 from penstock.cli.arguments import ModelName
 from penstock.cli.options import example, with_json, with_settings
-from penstock.cli.output import cell, iso, print_json_line, say
+from penstock.cli.output import iso, print_json_line, say
+from penstock.cli.tables import cell
 from penstock.errors import TooFewPredictionsError
 from penstock.tailing import TIMES, PredictionTail, TailedPrediction
 from runtime.settings import Settings

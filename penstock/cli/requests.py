@@ -9,6 +9,7 @@ from penstock.cli.arguments import READABLE_FILE, ModelName
 from penstock.cli.options import example, with_json, with_settings
 from penstock.cli.sending import SendReport, finish, send_rows
 from producers.requests import RequestProducer
+from producers.sources.request_rows import row_features
 from producers.sources.tabular import Row, open_table
 from producers.values import event_time_ms, identity
 from runtime.settings import Settings
@@ -53,13 +54,13 @@ def send(
     table.require(entity, request_id, event_time)
     report = SendReport(model=name)
     with RequestProducer(settings, name, registry=wiring.schema_registry(settings)) as producer:
-        table.require(*producer.required_names)
-        names = producer.feature_names
+        features = producer.features
+        table.require(*(feature.name for feature in features if not feature.nullable))
 
         def send_one(row: Row) -> None:
             producer.send(
                 identity(entity, row.cells.get(entity)),
-                {each: row.cells[each] for each in names if each in row.cells},
+                row_features(features, row.cells),
                 event_time=None if event_time is None else event_time_ms(event_time, row.cells.get(event_time)),
                 request_id=None if request_id is None else identity(request_id, row.cells.get(request_id)),
             )

@@ -49,6 +49,12 @@ class StackProcess:
     ) -> None:
         self.stop()
 
+    @property
+    def processes(self) -> tuple[str, ...]:
+        """What the stack consists of, as its `ready` line says."""
+        named = self.ready.get("processes")
+        return tuple(map(str, named)) if isinstance(named, list) else ()
+
     def check(self) -> None:
         """Raise `DemoFailedError` when the stack has ended by itself."""
         if self._process is not None and self._process.poll() is not None:

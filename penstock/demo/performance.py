@@ -1,0 +1,191 @@
+"""The replay itself: activate, send, watch, swap versions half way, and wait until all is stored."""
+
+import hashlib
+import random
+import time
+from collections import deque
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from itertools import chain
+
+from rich.console import Console
+
+from penstock import wiring
+from penstock.commanding import command
+from penstock.demo.aftermath import Expected, await_stored, stored
+from penstock.demo.display import Display, Moment
+from penstock.demo.poison import GoodRequest, Poison, poisons
+from penstock.demo.replay import Outlets, Replay, interspersed
+from penstock.demo.scene import MODEL, Scene, Tell
+from penstock.demo.stack_process import StackProcess
+from penstock.demo.tail import LatencyTail
+from penstock.errors import DemoFailedError
+from producers.labels import LabelProducer
+from producers.model_schema import request_schema_of
+from producers.publisher import Publisher
+from producers.requests import RequestProducer
+from producers.sources.flights import Arrival, Departure, departures, timeline
+from runtime.kafka import ensure_topics
+from runtime.settings import Settings
+from runtime.stack import attach
+from schemas.request_writer import RequestWriter
+
+POISON_ROUNDS = 5
+_SEED = 7
+_ACTIVATE_S = 30.0
+_DRAIN_S = 60.0
+_LOOK_S = 0.1
+_RATE_OVER_S = 5.0
+_DEAD_LETTERS_EVERY_S = 1.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DemoPlan:
+    """How many flights are replayed, and how many a second."""
+
+    requests: int
+    rate: float
+
+
+@dataclass(slots=True)
+class _Watch:
+    """What the display remembers between two looks."""
+
+    sent: deque[tuple[float, int]] = field(default_factory=deque)
+    dead_letters: int = 0
+    dead_letters_at: float = 0.0
+
+
+class Performance:
+    """One replay on a running stack."""
+
+    def __init__(
+        self, settings: Settings, scene: Scene, plan: DemoPlan, *, stack: StackProcess, console: Console, tell: Tell
+    ) -> None:
+        self._settings = attach(settings)
+        self._scene = scene
+        self._plan = plan
+        self._stack = stack
+        self._console = console
+        self._tell = tell
+        self._watch = _Watch()
+
+    def run(self) -> Expected:
+        """Play to the end and say what must have arrived. Raises `DemoFailedError`."""
+        ensure_topics(self._settings.kafka, self._settings.topics, [MODEL])
+        self._activate(self._scene.versions[0])
+        with ExitStack() as stack:
+            tail = LatencyTail(self._settings, MODEL)
+            stack.callback(tail.stop)
+            outlets = Outlets(
+                requests=stack.enter_context(RequestProducer(self._settings, MODEL)),
+                labels=stack.enter_context(LabelProducer(self._settings, MODEL)),
+                raw=stack.enter_context(Publisher(self._settings)),
+            )
+            replay = Replay(outlets, self._events(outlets.requests), rate=self._plan.rate, latencies=tail.latencies)
+            stack.callback(replay.stop)
+            tail.start()
+            replay.start()
+            self._watch_replay(replay, tail)
+            self._await_predictions(replay, tail)
+            counts = replay.counts
+        expected = Expected(requests=counts.requests, labels=counts.labels, dead_letters=dict(counts.poison))
+        await_stored(self._settings, expected, timeout_s=_DRAIN_S, watch=self._stack.check)
+        return expected
+
+    def _activate(self, version: str) -> None:
+        started = time.monotonic()
+        command(self._settings, "activate", MODEL, arguments={"version": version}, wait_s=_ACTIVATE_S)
+        self._tell(f"version {version} is active after {(time.monotonic() - started) * 1000:.0f} ms")
+
+    def _watch_replay(self, replay: Replay, tail: LatencyTail) -> None:
+        """Show how it goes; swap to the second version half way."""
+        swapped = False
+        with Display(self._console) as display:
+            while not replay.done.wait(_LOOK_S):
+                self._check(replay, tail)
+                display.show(self._moment(replay, tail))
+                if not swapped and replay.counts.requests >= self._plan.requests // 2:
+                    self._activate(self._scene.versions[1])
+                    swapped = True
+            self._check(replay, tail)
+            display.show(self._moment(replay, tail), last=True)
+        if not swapped:
+            raise DemoFailedError("the replay ended before the second version could be activated: replay more flights")
+
+    def _await_predictions(self, replay: Replay, tail: LatencyTail) -> None:
+        """Every request's prediction must be readable. Raises `DemoFailedError`."""
+        deadline = time.monotonic() + _DRAIN_S
+        while tail.latencies.answered < replay.counts.requests:
+            self._check(replay, tail)
+            if time.monotonic() > deadline:
+                missing = replay.counts.requests - tail.latencies.answered
+                raise DemoFailedError(f"{missing} predictions were not readable within {_DRAIN_S:.0f} s")
+            time.sleep(_LOOK_S)
+        served = ", ".join(f"{count:,} by version {version}" for version, count in sorted(tail.versions.items()))
+        self._tell(
+            f"all {replay.counts.requests:,} requests are predicted ({served}); no request was stopped for the swap"
+        )
+
+    def _check(self, replay: Replay, tail: LatencyTail) -> None:
+        self._stack.check()
+        replay.check()
+        tail.check()
+
+    def _moment(self, replay: Replay, tail: LatencyTail) -> Moment:
+        now, counts, watch = time.monotonic(), replay.counts, self._watch
+        watch.sent.append((now, counts.requests))
+        while watch.sent[0][0] < now - _RATE_OVER_S:
+            watch.sent.popleft()
+        if now - watch.dead_letters_at > _DEAD_LETTERS_EVERY_S:
+            watch.dead_letters, watch.dead_letters_at = stored(self._settings)["dead_letters"], now
+        (first_at, first), p = watch.sent[0], tail.latencies.percentiles_ms()
+        return Moment(
+            sent=counts.requests,
+            total=self._plan.requests,
+            predicted=tail.latencies.answered,
+            versions=dict(tail.versions),
+            rate=(counts.requests - first) / (now - first_at) if now > first_at else 0.0,
+            lag=len(tail.latencies.under_way),
+            p50_ms=p[0],
+            p99_ms=p[1],
+            poison=sum(counts.poison.values()),
+            dead_letters=watch.dead_letters,
+            labels=counts.labels,
+        )
+
+    def _events(self, producer: RequestProducer) -> Iterator[Departure | Arrival | Poison]:
+        """Flights with poison in between, spread over the whole replay."""
+        rounds = [list(self._poison(producer, number)) for number in range(POISON_ROUNDS)]
+        mixed = list(chain.from_iterable(rounds))
+        random.Random(_SEED).shuffle(mixed)  # noqa: S311  # an order, no secret
+        # Departures and arrivals: about two events a flight.
+        every = max(2 * self._plan.requests // (len(mixed) + 1), 1)
+        return interspersed(timeline(self._scene.flights), mixed, every=every)
+
+    def _poison(self, producer: RequestProducer, number: int) -> Iterator[Poison]:
+        registry, topics = wiring.schema_registry(self._settings), wiring.topics(self._settings)
+        model = _complete(departure for departure, _ in departures(self._scene.flights))
+
+        def encode(request_id: str, entity_id: str, features: dict[str, object]) -> bytes:
+            return producer.encode(entity_id, features, event_time=model.event_time, request_id=request_id)
+
+        def encode_as(schema: str, request_id: str, entity_id: str, features: dict[str, object]) -> bytes:
+            subject = f"{MODEL}.demo-{hashlib.sha256(schema.encode()).hexdigest()[:8]}"
+            writer = RequestWriter(registry.register(subject, schema), schema)
+            return writer.encode(request_id, entity_id, event_time=model.event_time, features=features)
+
+        good = GoodRequest(
+            entity_id=model.entity_id,
+            features=dict(model.features),
+            schema=request_schema_of(registry, topics, MODEL)[1],
+            encode=encode,
+            encode_as=encode_as,
+        )
+        return poisons(good, value_bytes_max=self._settings.scoring.value_bytes_max, label=f"poison-{number}")
+
+
+def _complete(flights: Iterable[Departure]) -> Departure:
+    """A flight of whose plane everything is known."""
+    return next(flight for flight in flights if flight.features["plane_engines"] is not None)

@@ -1,0 +1,125 @@
+"""Replays flights as requests and labels, at a steady pace, with poison in between: a thread of its own.
+
+Departures become requests, arrivals labels, in the order in which they happened. The pace is
+open: a slow moment is made up for, so that latencies are honest.
+"""
+
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+
+from penstock.demo.latency import Latencies
+from penstock.demo.poison import Poison
+from producers.labels import LabelProducer
+from producers.pacing import due_at_s
+from producers.publisher import Publisher
+from producers.requests import RequestProducer
+from producers.sources.flights import Arrival, Departure
+
+_STOP_S = 10.0
+
+
+@dataclass(slots=True)
+class ReplayCounts:
+    """What was sent so far; `poison` by the reason that it must be given."""
+
+    requests: int = 0
+    labels: int = 0
+    poison: Counter[str] = field(default_factory=Counter)
+
+    @property
+    def records(self) -> int:
+        """Everything on the requests topic."""
+        return self.requests + sum(self.poison.values())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outlets:
+    """Where the replay sends to."""
+
+    requests: RequestProducer
+    labels: LabelProducer
+    raw: Publisher
+
+
+class Replay:
+    """Sends every event of a timeline; `counts` grow as it does."""
+
+    def __init__(
+        self, outlets: Outlets, events: Iterable[Departure | Arrival | Poison], *, rate: float, latencies: Latencies
+    ) -> None:
+        self.counts = ReplayCounts()
+        self.done = threading.Event()
+        self.failure: Exception | None = None
+        self._outlets = outlets
+        self._events = iter(events)
+        self._rate = rate
+        self._latencies = latencies
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="replay", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def check(self) -> None:
+        """Raise what ended the thread early, if anything did."""
+        if self.failure is not None:
+            raise self.failure
+
+    def stop(self) -> None:
+        self._stop.set()
+        if self._thread.is_alive():
+            self._thread.join(_STOP_S)
+
+    def _run(self) -> None:
+        try:
+            self._send_all(self._events)
+            for outlet in (self._outlets.requests, self._outlets.labels, self._outlets.raw):
+                outlet.flush()
+        except Exception as error:  # noqa: BLE001  # handed to the main thread by `check`
+            self.failure = error
+        finally:
+            self.done.set()
+
+    def _send_all(self, events: Iterator[Departure | Arrival | Poison]) -> None:
+        started = time.monotonic()
+        for event in events:
+            if isinstance(event, Departure):
+                wait_s = started + due_at_s(self.counts.requests, self._rate) - time.monotonic()
+                if self._stop.wait(max(wait_s, 0.0)) if wait_s > 0 else self._stop.is_set():
+                    return
+            self._send(event)
+
+    def _send(self, event: Departure | Arrival | Poison) -> None:
+        if isinstance(event, Departure):
+            self._latencies.sent(event.request_id, time.monotonic())
+            self._outlets.requests.send(
+                event.entity_id, event.features, event_time=event.event_time, request_id=event.request_id
+            )
+            self.counts.requests += 1
+        elif isinstance(event, Arrival):
+            self._outlets.labels.send(event.request_id, event.entity_id, label=event.label, event_time=event.event_time)
+            self.counts.labels += 1
+        else:
+            self._outlets.raw.publish(self._outlets.requests.topic, event.value, key=event.key)
+            self.counts.poison[event.reason.value] += 1
+
+
+def interspersed(
+    events: Iterable[Departure | Arrival], poison: Iterable[Poison], *, every: int
+) -> Iterator[Departure | Arrival | Poison]:
+    """The events in their order, with one poison after each `every` of them, and the rest at the end."""
+    waiting = iter(poison)
+    for number, event in enumerate(events, start=1):
+        yield event
+        if number % every == 0:
+            yield from _one(waiting)
+    yield from waiting
+
+
+def _one(waiting: Iterator[Poison]) -> Iterator[Poison]:
+    following = next(waiting, None)
+    if following is not None:
+        yield following
