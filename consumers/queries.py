@@ -44,7 +44,9 @@ class Store:
             rows.append(row)
         return rows
 
-    def rows(self, sql: str, parameters: Parameters = (), *, time_max_s: float = TIME_MAX_S) -> Generator[Row, None, None]:
+    def rows(
+        self, sql: str, parameters: Parameters = (), *, time_max_s: float = TIME_MAX_S
+    ) -> Generator[Row, None, None]:
         """Like `query`, one row at a time in constant memory; time between two rows is the caller's and not counted."""
         limit = _TimeLimit(time.monotonic() + time_max_s)
         with self._reading(limit, time_max_s) as connection:
