@@ -1,5 +1,6 @@
 """One contender over one stretch of the requests topic: started, timed by the broker, judged."""
 
+import os
 import subprocess
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -19,10 +20,14 @@ STOP_TIMEOUT_S = 30.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Turn:
-    """What one turn of a contender came to; memory is the most that was ever resident."""
+    """What one turn of a contender came to; memory is the most that was ever resident.
+
+    CPU time is that of the whole process, its start included.
+    """
 
     events_per_s: float
     events: int
+    cpu_s: float
     resident_bytes_max: int
 
 
@@ -38,12 +43,14 @@ def take_turn(contender: Contender, places: Places, log: RequestLog, workload: W
         places.wait_committed(
             contender.group, log.topic, ends, alive=lambda: process.poll() is None, timeout_s=RUN_TIMEOUT_S
         )
-        resident = resident_bytes_max(process.pid)
+        resident, cpu = resident_bytes_max(process.pid), cpu_s(process.pid)
     outputs = read_outputs(
         places.bootstrap_servers, contender.output_topic, starts=output_starts, schema=contender.output_schema
     )
     check_outputs(outputs, workload, log.numbers_from(starts))
-    return Turn(events_per_s=outputs.events_per_s(), events=len(outputs.numbers), resident_bytes_max=resident)
+    return Turn(
+        events_per_s=outputs.events_per_s(), events=len(outputs.numbers), cpu_s=cpu, resident_bytes_max=resident
+    )
 
 
 @contextmanager
@@ -70,3 +77,9 @@ def resident_bytes_max(pid: int) -> int:
         if line.startswith("VmHWM:"):
             return int(line.split()[1]) * 1_024
     raise BenchmarkFailedError(f"the system does not tell the memory of process {pid}")
+
+
+def cpu_s(pid: int) -> float:
+    """Processor time that a process has used, in user and system mode."""
+    fields = Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")

@@ -1,8 +1,8 @@
 """An open-loop producer as a process of its own: it sends on schedule, however slow the answers are.
 
-In: a spec file with rate, numbers and topic. Out: one line with the wall time (ns) at which
-request 0 was due; request i was due i / rate later, and latencies count from then, so that a
-stall of the system, or of this generator, is never left out.
+In: a spec file with rate, numbers and topic. Out: when it begins, one line with the wall time
+(ns) at which request 0 is due; request i is due i / rate later, and latencies count from then,
+so that a stall of the system, or of this generator, is never left out.
 """
 
 import sys
@@ -53,9 +53,9 @@ def build_load_producer(bootstrap_servers: str) -> Producer:
     )
 
 
-def send_on_schedule(producer: Producer, spec: LoadSpec, requests: list[tuple[bytes, bytes]]) -> int:
-    """Send request i when it is due; return the wall time at which request 0 was due, in ns."""
-    started_ns = time.time_ns()
+def send_on_schedule(producer: Producer, spec: LoadSpec, requests: list[tuple[bytes, bytes]]) -> None:
+    """Say when request 0 is due (wall time in ns), then send request i when it is due."""
+    print(time.time_ns(), flush=True)
     started = time.monotonic()
     sent = 0
     while sent < len(requests):
@@ -67,7 +67,6 @@ def send_on_schedule(producer: Producer, spec: LoadSpec, requests: list[tuple[by
         time.sleep(TICK_S)
     if producer.flush(60):
         raise SystemExit("the broker did not take all requests")
-    return started_ns
 
 
 def main() -> None:
@@ -79,7 +78,7 @@ def main() -> None:
     )
     producer = build_load_producer(spec.bootstrap_servers)
     producer.list_topics(spec.topic, timeout=10)
-    print(send_on_schedule(producer, spec, requests), flush=True)
+    send_on_schedule(producer, spec, requests)
 
 
 if __name__ == "__main__":
