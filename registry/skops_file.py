@@ -20,6 +20,7 @@ from registry.node_bounds import node_fault
 
 BYTES_MAX = 1 << 30
 MEMBERS_MAX = 200_000
+SCHEMA, SCHEMA_BYTES_MAX = "schema.json", 128 << 20  # text, which takes ten times its size once it is read
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,6 +102,8 @@ def _unpacked(content: bytes, *, within: bool) -> int:
         members = archive.infolist()
         if len(members) > MEMBERS_MAX:
             raise ValueError(f"{len(members):,} members")
+        if any(member.filename == SCHEMA and member.file_size > SCHEMA_BYTES_MAX for member in members):
+            raise ValueError(f"its {SCHEMA} unpacks to more than {SCHEMA_BYTES_MAX:,} bytes")
         total = sum(member.file_size for member in members)
         if within or total > BYTES_MAX:
             return total

@@ -191,6 +191,16 @@ def test_a_bomb_within(shelf: Shelf, record: VersionRecord) -> None:
     assert uncompressed_bytes(outer.getvalue()) > 64 << 20
 
 
+def test_a_bomb_of_text() -> None:
+    """The description of the objects is bounded by itself, since reading text takes many times its size."""
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w", compression=zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("schema.json", b" " * ((128 << 20) + 1))
+
+    with pytest.raises(BundleRefusedError, match=r"schema\.json unpacks to more than"):
+        load_estimator(packed.getvalue(), LIMITS)
+
+
 def test_a_bundle_whose_manifest_owns_up_to_too_much(shelf: Shelf, record: VersionRecord, tmp_path: Path) -> None:
     """A bundle beyond the limit is refused before its files are read."""
     with pytest.raises(BundleRefusedError, match="check 'size' failed"):

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from registry.estimators import EstimatorFacts
@@ -187,6 +187,7 @@ COLUMNS = st.one_of(
 )
 
 
+@settings(deadline=None, max_examples=60)
 @given(columns=st.lists(COLUMNS, min_size=1, max_size=4))
 def test_a_sample_arrives_as_it_was(columns: list["pd.Series[str]"]) -> None:
     """Whatever a sample holds, its own signature takes every row, and the values are the same."""
