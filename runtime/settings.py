@@ -132,10 +132,6 @@ class Settings(BaseSettings):
         return self.data_dir / "registry"
 
     @property
-    def bundle_cache_dir(self) -> Path:
-        return self.data_dir / "bundle-cache"
-
-    @property
     def run_dir(self) -> Path:
         return self.data_dir / "run"
 
