@@ -92,7 +92,7 @@ def _primitive(kind: str) -> Skip:
 
 
 def _record(types: list[Any]) -> Skip:
-    """Fields one after the other; neighbours of fixed width are skipped in one step, or in one loop."""
+    """Fields one after the other; neighbors of fixed width are skipped in one step, or in one loop."""
     skips: list[Skip] = []
     for (width, optional), run in groupby(types, key=_width):
         count = len(alike := list(run))
@@ -120,7 +120,7 @@ def _width(schema: Any) -> tuple[int | None, bool]:
 
 
 def _optionals(count: int, width: int) -> Skip:
-    """Neighbours of ["null", type], the type of fixed width."""
+    """Neighbors of ["null", type], the type of fixed width."""
     present = 1 + width
 
     def skip(body: bytes, start: int) -> int:

@@ -1,4 +1,4 @@
-"""Neighbouring doubles as one stretch of bytes, so that fastavro handles them in one step.
+"""Neighboring doubles as one stretch of bytes, so that fastavro handles them in one step.
 
 Avro writes a double as its eight bytes, and a nullable one that is present with a 2 in front.
 A run of them is a `fixed` of known size, which numpy reads and writes for all rows at once.
@@ -18,7 +18,7 @@ Doubles = npt.NDArray[np.float64]
 
 
 def runs(packable: Sequence[bool]) -> Iterator[tuple[int, int]]:
-    """Start and length of each run: packable neighbours together, everything else alone.
+    """Start and length of each run: packable neighbors together, everything else alone.
 
     >>> list(runs([True, True, False, False, True]))
     [(0, 2), (2, 1), (3, 1), (4, 1)]

@@ -1,4 +1,4 @@
-"""Putting request columns together: from arrays, from parts of a batch, and the last judgement on ids.
+"""Putting request columns together: from arrays, from parts of a batch, and the last judgment on ids.
 
 Shared by both decoders, so that they agree on everything that is not decoding itself.
 """

@@ -22,7 +22,7 @@ class Group:
 def group_frames(values: Sequence[bytes | None], value_bytes_max: int) -> tuple[dict[int, Group], list[Rejection]]:
     """Bodies by schema id, and a rejection for each value that has no frame or is too long.
 
-    Neighbours mostly have the same frame: a value that starts as the one before is looked at no further.
+    Neighbors mostly have the same frame: a value that starts as the one before is looked at no further.
     """
     groups: dict[bytes, Group] = {}
     rejections: list[Rejection] = []

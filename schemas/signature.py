@@ -51,7 +51,7 @@ class Feature:
     `nullable`: missing values (null, NaN) were seen in the sample and so are allowed.
     `infinity_allowed`: infinities were seen in the sample. `dtype`: the pandas dtype of the
     column that the estimator gets (`float64`, `float32`, `int64`, `bool`, `object`, `category`).
-    `categories`: of dtype `category` only, in order. `personal`: tokenised before publishing.
+    `categories`: of dtype `category` only, in order. `personal`: tokenized before publishing.
     """
 
     name: str
