@@ -24,4 +24,4 @@ def demo(settings: Settings, *, requests: int, rate: float) -> None:
     on, swaps versions half way, sends poison on purpose, and ends with the ledger and three
     questions to the store. Everything is in the data directory, which is emptied first.
     """
-    run_demo(settings, DemoPlan(requests=requests, rate=rate), Console())
+    run_demo(settings, DemoPlan(requests=requests, rate=rate), Console(soft_wrap=True))

@@ -28,8 +28,9 @@ def run_demo(settings: Settings, plan: DemoPlan, console: Console) -> None:
         console.print(f"{time.monotonic() - started:6.1f} s  {words}", highlight=False, markup=False)
 
     fresh_directory(settings.data_dir, settings)
-    scene = prepare(settings, requests=plan.requests, tell=tell)
     with StackProcess(settings.data_dir) as stack:
+        scene = prepare(settings, requests=plan.requests, tell=tell)
+        stack.await_ready()
         tell(f"the stack serves: {', '.join(stack.processes)} (embedded: in memory, at-least-once)")
         expected = Performance(settings, scene, plan, stack=stack, console=console, tell=tell).run()
         print_aftermath(settings, check(settings, expected), console)

@@ -18,13 +18,13 @@ _LOOK_S = 0.2
 
 
 class StackProcess:
-    """`penstock up` on a data directory; entering waits until everything serves, leaving stops it."""
+    """`penstock up` on a data directory; entering starts it, `await_ready` waits, leaving stops it."""
 
     def __init__(self, data_dir: Path) -> None:
         self._data_dir = data_dir
         self._log = data_dir / "up.log"
         self._process: subprocess.Popen[bytes] | None = None
-        self.ready: dict[str, object] = {}
+        self._ready: dict[str, object] = {}
 
     def __enter__(self) -> Self:
         self._data_dir.mkdir(parents=True, exist_ok=True)
@@ -37,11 +37,6 @@ class StackProcess:
                 # Ctrl-C comes to us; the stack is stopped by us, in order.
                 start_new_session=True,
             )
-        try:
-            self.ready = self._await_ready(self._process)
-        except BaseException:
-            self.stop()
-            raise
         return self
 
     def __exit__(
@@ -49,10 +44,24 @@ class StackProcess:
     ) -> None:
         self.stop()
 
+    def await_ready(self) -> None:
+        """Wait until everything serves. Raises `DemoFailedError`."""
+        assert self._process is not None, "a stack is entered before it is waited for"
+        assert self._process.stdout is not None, "stdout is a pipe"
+        deadline = time.monotonic() + _READY_S
+        while time.monotonic() < deadline:
+            self.check()
+            readable, _, _ = select.select([self._process.stdout], [], [], _LOOK_S)
+            line = self._process.stdout.readline() if readable else b""
+            if line.startswith(b"ready "):
+                self._ready = json.loads(line[len(b"ready ") :])
+                return
+        raise DemoFailedError(f"the stack was not ready within {_READY_S:.0f} s: see {self._log}")
+
     @property
     def processes(self) -> tuple[str, ...]:
         """What the stack consists of, as its `ready` line says."""
-        named = self.ready.get("processes")
+        named = self._ready.get("processes")
         return tuple(map(str, named)) if isinstance(named, list) else ()
 
     def check(self) -> None:
@@ -74,15 +83,3 @@ class StackProcess:
         if self._process.stdout is not None:
             self._process.stdout.close()
         self._process = None
-
-    def _await_ready(self, process: subprocess.Popen[bytes]) -> dict[str, object]:
-        assert process.stdout is not None, "stdout is a pipe"
-        deadline = time.monotonic() + _READY_S
-        while time.monotonic() < deadline:
-            self.check()
-            readable, _, _ = select.select([process.stdout], [], [], _LOOK_S)
-            line = process.stdout.readline() if readable else b""
-            if line.startswith(b"ready "):
-                ready: dict[str, object] = json.loads(line[len(b"ready ") :])
-                return ready
-        raise DemoFailedError(f"the stack was not ready within {_READY_S:.0f} s: see {self._log}")
