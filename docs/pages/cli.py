@@ -11,8 +11,9 @@ _INTRO = """
 `penstock COMMAND --help` says the same.
 Data goes to stdout, words for people to stderr; `--json` makes the data JSON.
 The exit code is 0 when it is done, 1 for a failure, said in one sentence, 2 for bad usage and 130 when interrupted.
-`--data-dir` and `--config` may stand before or after the command's name.
+Every command takes `--help`, `--data-dir` and `--config`; the last two may stand before or after the command's name.
 """
+_EVERYWHERE = frozenset({"help", "data_dir", "config"})
 
 
 def cli_page() -> str:
@@ -44,7 +45,8 @@ def _about(context: click.Context) -> Iterator[str]:
     command = context.command
     yield block(" ".join([context.command_path, *command.collect_usage_pieces(context)]))
     yield sentences(command.help or "")
-    records = [param.get_help_record(context) for param in command.get_params(context)]
+    own = [param for param in command.get_params(context) if context.parent is None or param.name not in _EVERYWHERE]
+    records = [param.get_help_record(context) for param in own]
     rows = [(code(names), meaning) for names, meaning in filter(None, records)]
     if rows:
         yield table(("option", "meaning"), rows)
