@@ -3,9 +3,11 @@
 Settings come in, ready objects go out. Nothing here opens a connection to Kafka.
 """
 
+from typing import TYPE_CHECKING
+
 from consumers.ledger_reading import LedgerReader
 from consumers.queries import Store
-from registry.shelf import Shelf
+from registry.catalogue import Catalogue
 from runtime.errors import StackNotRunningError
 from runtime.settings import Settings
 from runtime.stack import attach
@@ -15,14 +17,25 @@ from schemas.prediction_reader import PredictionReader
 from schemas.registry_port import SchemaRegistry
 from schemas.topics import Topics
 
+if TYPE_CHECKING:
+    from registry.shelf import Shelf
+
 
 def schema_registry(settings: Settings) -> SchemaRegistry:
     """Where schema ids are made and resolved."""
     return DirectoryRegistry(settings.registry_dir / "schemas.sqlite")
 
 
-def shelf(settings: Settings) -> Shelf:
-    """The model versions of this registry."""
+def catalogue(settings: Settings) -> Catalogue:
+    """What is known of each version, without the means to load one."""
+    return Catalogue(settings.registry_dir / "catalogue.sqlite")
+
+
+def shelf(settings: Settings) -> "Shelf":
+    """The model versions of this registry, to add and to open."""
+    # scikit-learn and skops take seconds to import, and most commands never need them.
+    from registry.shelf import Shelf  # noqa: PLC0415
+
     return Shelf(
         settings.registry_dir,
         schemas=schema_registry(settings),

@@ -45,7 +45,7 @@ def _check(settings: Settings, name: str, version: str) -> None:
 
     Raises `VersionNotFoundError`, `CommandRefusedError`.
     """
-    record = wiring.shelf(settings).record(name, version)
+    record = wiring.catalogue(settings).record(name, version)
     if record.state not in _SERVABLE:
         why = f" ({record.failure})" if record.failure else ""
         raise CommandRefusedError("activate", name, f"version {version} is {record.state}, not validated{why}")

@@ -1,6 +1,7 @@
 """`penstock models`: versions on the shelf."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -13,12 +14,14 @@ from penstock.errors import VersionUnfitError
 from penstock.person import person
 from registry.catalogue import VersionRecord, VersionState
 from registry.errors import VersionNotFoundError
-from registry.shelf import Shelf
 from runtime.errors import RuntimeShellError
 from runtime.kafka import ensure_topics
 from runtime.settings import Settings
 from runtime.stack import attach
 from schemas.signature import Signature, Task
+
+if TYPE_CHECKING:
+    from registry.shelf import Shelf
 
 
 @click.group(
@@ -92,7 +95,7 @@ def add(
 @with_settings()
 def list_versions(settings: Settings, name: str | None, *, as_json: bool) -> None:
     """List versions in the order they were added, of the model NAME or of all."""
-    rows = [_summary(record) for record in wiring.shelf(settings).records(name)]
+    rows = [_summary(record) for record in wiring.catalogue(settings).records(name)]
     if as_json:
         print_json(rows)
         return
@@ -138,7 +141,7 @@ def verify(settings: Settings, name: str, version: str, *, as_json: bool) -> Non
         raise VersionUnfitError(name, version, report.failure)
 
 
-def newest(shelf: Shelf, name: str) -> VersionRecord:
+def newest(shelf: "Shelf", name: str) -> VersionRecord:
     """The version of a model that was added last. Raises `VersionNotFoundError`."""
     records = shelf.records(name)
     if not records:
@@ -146,7 +149,7 @@ def newest(shelf: Shelf, name: str) -> VersionRecord:
     return records[-1]
 
 
-def newest_signature(shelf: Shelf, name: str) -> Signature:
+def newest_signature(shelf: "Shelf", name: str) -> Signature:
     """The signature of the version that was added last. Raises `VersionNotFoundError`."""
     return shelf.manifest(name, newest(shelf, name).version).signature
 

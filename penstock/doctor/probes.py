@@ -127,7 +127,7 @@ class Probes:
         return "answers"
 
     def shelf(self) -> str:
-        records = wiring.shelf(self.settings).records()
+        records = wiring.catalogue(self.settings).records()
         validated = sum(record.state is VersionState.VALIDATED for record in records)
         return f"{len(records)} versions of {len({record.name for record in records})} models, {validated} validated"
 

@@ -54,11 +54,11 @@ def build_body(settings: Settings, slot: int) -> Body:
 
 
 def _facts(settings: Settings) -> Callable[[str, str], VersionFacts]:
-    shelf = wiring.shelf(settings)
+    catalogue = wiring.catalogue(settings)
 
     def facts(model: str, version: str) -> VersionFacts:
         try:
-            record = shelf.record(model, version)
+            record = catalogue.record(model, version)
         except VersionNotFoundError:
             return VersionFacts(state=None)
         return VersionFacts(

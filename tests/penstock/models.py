@@ -1,0 +1,37 @@
+"""Small models and files of requests, for tests that use the stack as a person would."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from sklearn.base import ClassifierMixin
+from sklearn.linear_model import LogisticRegression
+
+from penstock import wiring
+from runtime.settings import load_settings
+
+COLUMNS = ("amount", "age", "visits")
+
+
+def sample(rows: int, *, seed: int = 7) -> pd.DataFrame:
+    """Three numbers and a target that depends on the first two."""
+    random = np.random.default_rng(seed)
+    frame = pd.DataFrame(random.normal(size=(rows, len(COLUMNS))), columns=list(COLUMNS))
+    frame["late"] = (frame["amount"] + 0.5 * frame["age"] > 0).astype(int)
+    return frame
+
+
+def register(data_dir: Path, name: str, estimator: ClassifierMixin | None = None, *, rows: int = 400) -> str:
+    """Fit, register, and return the version."""
+    frame = sample(rows)
+    fitted = (estimator or LogisticRegression()).fit(frame[list(COLUMNS)], frame["late"])
+    return wiring.shelf(load_settings(data_dir=data_dir)).add(name, fitted, frame, target="late").version
+
+
+def write_requests(path: Path, rows: int, *, prefix: str = "r") -> Path:
+    """A file of requests with ids `<prefix>0`, `<prefix>1`, ... of fifty customers."""
+    frame = sample(rows, seed=11).drop(columns="late")
+    frame["id"] = [f"{prefix}{row}" for row in range(rows)]
+    frame["customer"] = [f"c{row % 50}" for row in range(rows)]
+    frame.to_csv(path, index=False)
+    return path
