@@ -14,7 +14,8 @@ from runtime.stack import attach
 from schemas.topics import PREDICTIONS
 
 _POLL_RECORDS = 500
-_POLL_S = 0.1
+# A poll waits this long for a full batch, so it adds to how late a prediction is seen.
+_POLL_S = 0.02
 _CALL_S = 10.0
 TIMES = ("event_time", "requested_at", "scored_at")
 

@@ -87,6 +87,7 @@ class Performance:
             stack.callback(replay.stop)
             tail.start()
             replay.start()
+            self._await_first(replay, tail)
             self._watch_replay(replay, tail)
             self._await_predictions(replay, tail)
             counts = replay.counts
@@ -98,6 +99,16 @@ class Performance:
         started = time.monotonic()
         command(self._settings, "activate", MODEL, arguments={"version": version}, wait_s=_ACTIVATE_S)
         self._tell(f"version {version} is active after {(time.monotonic() - started) * 1000:.0f} ms")
+
+    def _await_first(self, replay: Replay, tail: LatencyTail) -> None:
+        """The first prediction shows that the version is loaded. Raises `DemoFailedError`."""
+        deadline = time.monotonic() + _DRAIN_S
+        while replay.first_answered_s is None:
+            self._check(replay, tail)
+            if time.monotonic() > deadline:
+                raise DemoFailedError(f"no prediction was readable within {_DRAIN_S:.0f} s")
+            time.sleep(_LOOK_S)
+        self._tell(f"the first prediction is readable {replay.first_answered_s * 1000:.0f} ms after its request")
 
     def _watch_replay(self, replay: Replay, tail: LatencyTail) -> None:
         """Show how it goes; swap to the second version half way."""

@@ -19,6 +19,7 @@ from producers.requests import RequestProducer
 from producers.sources.flights import Arrival, Departure
 
 _STOP_S = 10.0
+_LOOK_S = 0.01
 
 
 @dataclass(slots=True)
@@ -52,6 +53,7 @@ class Replay:
     ) -> None:
         self.counts = ReplayCounts()
         self.done = threading.Event()
+        self.first_answered_s: float | None = None
         self.failure: Exception | None = None
         self._outlets = outlets
         self._events = iter(events)
@@ -84,13 +86,26 @@ class Replay:
             self.done.set()
 
     def _send_all(self, events: Iterator[Departure | Arrival | Poison]) -> None:
-        started = time.monotonic()
+        started = self._first_answered(events)
         for event in events:
             if isinstance(event, Departure):
                 wait_s = started + due_at_s(self.counts.requests, self._rate) - time.monotonic()
-                if self._stop.wait(max(wait_s, 0.0)) if wait_s > 0 else self._stop.is_set():
+                if self._stop.wait(wait_s) if wait_s > 0 else self._stop.is_set():
                     return
             self._send(event)
+
+    def _first_answered(self, events: Iterator[Departure | Arrival | Poison]) -> float:
+        """Send the first request and wait for its prediction, since a scorer loads a version when it is needed."""
+        sent_at = time.monotonic()
+        for event in events:
+            self._send(event)
+            if isinstance(event, Departure):
+                break
+        while not self._latencies.answered and not self._stop.wait(_LOOK_S):
+            pass
+        self.first_answered_s = time.monotonic() - sent_at
+        self._latencies.answered_s.clear()
+        return time.monotonic()
 
     def _send(self, event: Departure | Arrival | Poison) -> None:
         if isinstance(event, Departure):

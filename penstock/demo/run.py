@@ -21,7 +21,8 @@ def run_demo(settings: Settings, plan: DemoPlan, console: Console) -> None:
     """
     if not settings.kafka.embedded:
         raise DemoFailedError("the demo runs on the embedded broker: leave kafka.bootstrap_servers empty")
-    signal.signal(signal.SIGTERM, _interrupt)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, _interrupt)
     started = time.monotonic()
 
     def tell(words: str) -> None:
@@ -55,5 +56,5 @@ def _say_where(settings: Settings, console: Console) -> None:
 
 
 def _interrupt(_number: int, _frame: FrameType | None) -> None:
-    """A request to end is treated as Ctrl-C, so that everything is taken down in order."""
+    """Whoever asks us to end has everything taken down in order, also where Ctrl-C is ignored at first."""
     raise KeyboardInterrupt

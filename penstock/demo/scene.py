@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pandas as pd
 from sklearn.pipeline import Pipeline
+from threadpoolctl import threadpool_limits
 
 from penstock import wiring
 from penstock.demo.training import TARGET, first_version, fitted, second_version
@@ -63,9 +64,11 @@ def prepare(settings: Settings, *, requests: int, tell: Tell) -> Scene:
 def _registered(settings: Settings, pipeline: Pipeline, sample: pd.DataFrame, tell: Tell) -> str:
     """Fit, register and validate one version; return its number."""
     started = time.monotonic()
-    record = wiring.shelf(settings).add(
-        MODEL, fitted(pipeline, sample), sample, target=TARGET, registered_by=f"{person()}, demo"
-    )
+    # One thread: OpenMP's wait for each other by spinning, which the stack beside us can't afford.
+    with threadpool_limits(limits=1):
+        record = wiring.shelf(settings).add(
+            MODEL, fitted(pipeline, sample), sample, target=TARGET, registered_by=person()
+        )
     if record.state is not VersionState.VALIDATED:
         raise DemoFailedError(f"version {record.version} did not pass validation: {record.failure}")
     estimator = type(pipeline[-1]).__name__
