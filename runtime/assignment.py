@@ -50,6 +50,16 @@ class Assignment:
         else:
             self._consumer.unsubscribe()
 
+    def wants_all(self, first_offsets: Mapping[TopicPartitionKey, int]) -> bool:
+        """Whether every record of a poll is ours to process, told by the first of each partition."""
+        return all(
+            place in self._positions
+            and place not in self._held
+            and place not in self._losses
+            and offset >= self._positions[place]
+            for place, offset in first_offsets.items()
+        )
+
     def wants(self, message: KafkaMessage) -> bool:
         """Whether a polled record is ours to process: owned, not held, not behind the position."""
         place = (message.topic() or "", message.partition() or 0)

@@ -39,18 +39,30 @@ class Batch:
     def records(self) -> int:
         return sum(len(columns) for columns in self.columns.values())
 
+    @property
+    def first_offsets(self) -> Mapping[TopicPartitionKey, int]:
+        """The offset of the first record by partition."""
+        return {
+            (topic, partition): offset
+            for topic, columns in self.columns.items()
+            for partition, offset in dict(
+                zip(reversed(columns.partitions), reversed(columns.offsets), strict=True)
+            ).items()
+        }
+
     @classmethod
     def of(cls, messages: Sequence[KafkaMessage]) -> "Batch":
         """Arrange messages without errors, in the order they were polled, as columns."""
         by_topic: dict[str, list[KafkaMessage]] = {}
         for message in messages:
             by_topic.setdefault(message.topic() or "", []).append(message)
-        offsets_next: dict[TopicPartitionKey, int] = {}
-        columns = {}
-        for topic, group in by_topic.items():
-            columns[topic] = _columns(topic, group)
-            for partition, offset in zip(columns[topic].partitions, columns[topic].offsets, strict=True):
-                offsets_next[topic, partition] = offset + 1
+        columns = {topic: _columns(topic, group) for topic, group in by_topic.items()}
+        # The last of a partition's offsets is the one that stays in the inner dict.
+        offsets_next = {
+            (topic, partition): offset + 1
+            for topic, group in columns.items()
+            for partition, offset in dict(zip(group.partitions, group.offsets, strict=True)).items()
+        }
         return cls(columns=columns, offsets_next=offsets_next)
 
 

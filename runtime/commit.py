@@ -7,7 +7,7 @@ offsets: produce, flush, then commit the offsets.
 
 import time
 from collections.abc import Callable, Sequence
-from typing import Protocol
+from typing import Any, Protocol
 
 import structlog
 from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicPartition
@@ -158,13 +158,27 @@ _ANY_PARTITION = -1
 def produce_all(
     producer: Producer, outgoing: Sequence[OutgoingRecords], *, on_delivery: OnDelivery | None = None
 ) -> None:
-    """Hand all records to the producer, waiting when its queue is full; its byte bound is the limit."""
+    """Hand all records to the producer, waiting while its queue is full.
+
+    Raises `KafkaException` for a record that the producer will never take.
+    """
     for records in outgoing:
         partition = _ANY_PARTITION if records.partition is None else records.partition
-        for key, value in zip(records.keys, records.values, strict=True):
-            while True:
-                try:
-                    producer.produce(records.topic, value=value, key=key, partition=partition, on_delivery=on_delivery)
-                    break
-                except BufferError:
-                    producer.poll(0.1)
+        waiting = [{"value": value, "key": key} for key, value in zip(records.keys, records.values, strict=True)]
+        while waiting:
+            taken = producer.produce_batch(records.topic, waiting, partition=partition, on_delivery=on_delivery)
+            waiting = _left_over(waiting) if taken < len(waiting) else []
+            if waiting:
+                producer.poll(0.1)
+
+
+def _left_over(messages: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """What the full queue had no room for, in order."""
+    left = []
+    for message in messages:
+        error = message.pop("_error", None)
+        if error is not None:
+            if error.code() != KafkaError._QUEUE_FULL:
+                raise KafkaException(error)
+            left.append(message)
+    return left

@@ -35,7 +35,8 @@ def run_embedded_broker(settings: Settings, *, stop: threading.Event, ready: Cal
     topic = Topics(settings.topics.prefix).of(DEPLOYMENTS)
     with SavedRecords(settings.data_dir / "embedded.sqlite", topic) as saved:
         restored = saved.restore(kafka)
-        _log.info("embedded broker serves, in memory and at-least-once", address=address, deployments=restored)
+        ensure_topics(kafka, settings.topics, restored)
+        _log.info("embedded broker serves, in memory and at-least-once", address=address, models=restored)
         address_path(settings).write_bytes(orjson.dumps({"address": address, "cluster_id": kafka.cluster_id}))
         ready()
         follower = Follower(kafka, topic)
@@ -77,14 +78,14 @@ class SavedRecords:
     ) -> None:
         self._connection.close()
 
-    def restore(self, kafka: KafkaSettings) -> int:
-        """Publish what was saved; return how many records that were."""
+    def restore(self, kafka: KafkaSettings) -> list[str]:
+        """Publish what was saved; return the keys."""
         rows = self._connection.execute("SELECT key, value FROM records WHERE topic = ?", (self._topic,)).fetchall()
         producer = build_producer(kafka)
         for key, value in rows:
             producer.produce(self._topic, key=key, value=value, partition=SYSTEM_PARTITION)
         assert producer.flush(_FLUSH_S) == 0, "the broker in this very process takes records"
-        return len(rows)
+        return [key.decode() for key, _value in rows]
 
     def save(self, records: Iterable[tuple[bytes, bytes | None]]) -> None:
         with self._connection:

@@ -95,9 +95,9 @@ class Lane:
         while not stop.is_set():
             self._step.refresh()
             self._follow_step()
-            messages = self._poll()
-            if messages:
-                self._handle(messages, stop)
+            batch = self._poll()
+            if batch is not None:
+                self._handle(batch, stop)
         self._consumer.close()
 
     def _follow_step(self) -> None:
@@ -115,7 +115,7 @@ class Lane:
         if announcements:
             self._commit.commit(announcements, [])
 
-    def _poll(self) -> list[KafkaMessage]:
+    def _poll(self) -> Batch | None:
         """One waiting poll for the first record, then what has already arrived.
 
         A batch is what came while the last one was made final: small when the load is small,
@@ -123,32 +123,37 @@ class Lane:
         """
         rebalances = self._assignment.rebalances
         messages = self._consumer.consume(1, self._batch_wait_s)
-        if not messages:
-            return []
-        if self._batch_records_max > 1:
+        if messages and self._batch_records_max > 1:
             messages += self._consumer.consume(self._batch_records_max - 1, 0.0)
         if self._assignment.rebalances != rebalances:
             # A partition may have gone and come back between two of these records, which would
             # then be there twice: what a rebalance interrupted is read again from the positions.
             self._assignment.rewind({(message.topic() or "", message.partition() or 0) for message in messages})
-            return []
+            return None
         self._commit.polled()
-        return [message for message in messages if self._usable(message)]
+        records = [message for message in messages if message.error() is None]
+        if len(records) < len(messages):
+            self._look_into([message for message in messages if message.error() is not None])
+        if not records:
+            return None
+        batch = Batch.of(records)
+        if self._assignment.wants_all(batch.first_offsets):
+            return batch
+        wanted = [message for message in records if self._assignment.wants(message)]
+        return Batch.of(wanted) if wanted else None
 
-    def _usable(self, message: KafkaMessage) -> bool:
-        fault = message.error()
-        if fault is None:
-            return self._assignment.wants(message)
-        if fault.code() in _DELETED:
-            self._assignment.deleted_unread(message)
-        elif fault.fatal() or fault.code() in _ENDING:
-            raise KafkaException(fault)
-        elif fault.code() not in _IGNORED:
-            _log.warning("consumer reports a fault", detail=fault.str(), topic=message.topic())
-        return False
+    def _look_into(self, faults: Sequence[KafkaMessage]) -> None:
+        for message in faults:
+            fault = message.error()
+            assert fault is not None, "faults carry an error"
+            if fault.code() in _DELETED:
+                self._assignment.deleted_unread(message)
+            elif fault.fatal() or fault.code() in _ENDING:
+                raise KafkaException(fault)
+            elif fault.code() not in _IGNORED:
+                _log.warning("consumer reports a fault", detail=fault.str(), topic=message.topic())
 
-    def _handle(self, messages: Sequence[KafkaMessage], stop: threading.Event) -> None:
-        batch = Batch.of(messages)
+    def _handle(self, batch: Batch, stop: threading.Event) -> None:
         try:
             output = self._step.process(batch)
             receipts = self._receipts.of_batch(self._assignment, batch, output) if self._receipts else ()

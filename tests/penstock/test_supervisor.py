@@ -84,7 +84,7 @@ def test_a_killed_scorer_is_started_again_and_nothing_is_missing(stack: Penstock
     os.kill(before, signal.SIGKILL)
     send(stack, "toy", write_requests(tmp_path / "second.csv", 300, prefix="b"))
 
-    assert eventually(lambda: stored(stack, "predictions", "toy") == 600, timeout_s=60)
+    assert eventually(lambda: stored(stack, "predictions", "toy") == 600, timeout_s=120)
     assert child_of(stack, "scorer") not in (None, before)
     ledger = ledger_of(stack, "toy")
     assert (ledger["accepted"], ledger["lost"], ledger["balanced"]) == (600, 0, True)
@@ -103,9 +103,9 @@ def test_a_killed_embedded_broker_brings_a_new_one_on_which_active_models_serve(
     os.kill(broker, signal.SIGKILL)
 
     address = stack.data_dir / "run" / "stack.json"
-    assert eventually(lambda: address.exists() and address.read_bytes() != old, timeout_s=60)
+    assert eventually(lambda: address.exists() and address.read_bytes() != old, timeout_s=120)
     send(stack, "toy", write_requests(tmp_path / "requests.csv", 100))
-    assert eventually(lambda: stored(stack, "predictions", "toy") == 100, timeout_s=60)
+    assert eventually(lambda: stored(stack, "predictions", "toy") == 100, timeout_s=120)
 
 
 def test_a_version_that_hangs_is_quarantined_after_two_strikes_and_others_go_on(tmp_path: Path) -> None:
@@ -121,7 +121,7 @@ def test_a_version_that_hangs_is_quarantined_after_two_strikes_and_others_go_on(
         send(stack, "slow", write_requests(tmp_path / "slow.csv", 1_500))
         send(stack, "quick", write_requests(tmp_path / "quick.csv", 200))
 
-        assert eventually(lambda: stored(stack, "predictions", "quick") == 200, timeout_s=60)
+        assert eventually(lambda: stored(stack, "predictions", "quick") == 200, timeout_s=120)
         assert eventually(
             lambda: stored(stack, "predictions", "slow") + stored(stack, "dead_letters", "slow") == 1_500, timeout_s=90
         )
