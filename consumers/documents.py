@@ -52,17 +52,19 @@ def prediction_document(prediction: Mapping[str, FieldValue], *, cluster_id: str
 
     Raises `PoisonRecordError` for what is no prediction, and `KeyError` where a field is missing.
     """
-    model, request_id, role, version = (
-        _text(prediction[name], name) for name in ("model", "request_id", "role", "version")
-    )
+    model = _text(prediction, "model")
+    request_id = _text(prediction, "request_id")
+    role = _text(prediction, "role")
+    version = _text(prediction, "version")
     live = role == "live"
     features = prediction["features"]
     if not isinstance(features, Mapping):
         raise PoisonRecordError(Reason.MALFORMED, "the prediction's features are not a record")
-    requested_at, partition, offset = (
-        _whole(prediction[name], name) for name in ("requested_at", "source_partition", "source_offset")
-    )
-    event_time = _whole(prediction["event_time"], "event_time")
+    event_time = _whole(prediction, "event_time")
+    requested_at = _whole(prediction, "requested_at")
+    partition = _whole(prediction, "source_partition")
+    offset = _whole(prediction, "source_offset")
+    bucket = prediction["bucket"]
     return Document(
         "predictions" if live else "shadows",
         f"{model}:{request_id}:live" if live else f"{model}:{request_id}:shadow:{version}",
@@ -73,7 +75,7 @@ def prediction_document(prediction: Mapping[str, FieldValue], *, cluster_id: str
             "version": version,
             "arm": prediction["arm"],
             "role": role,
-            "bucket": None if prediction["bucket"] == UNROUTED else prediction["bucket"],
+            "bucket": None if bucket == UNROUTED else bucket,
             "generation": prediction["generation"],
             "score": prediction["score"],
             "label": prediction["label"],
@@ -304,13 +306,15 @@ def _plain_header(header: Header) -> dict[str, FieldValue]:
         return {"name": header.name, "value_base64": base64.b64encode(header.value).decode()}
 
 
-def _text(value: FieldValue, name: str) -> str:
+def _text(prediction: Mapping[str, FieldValue], name: str) -> str:
+    value = prediction[name]
     if type(value) is not str or not value:
         raise PoisonRecordError(Reason.MALFORMED, f"the prediction's {name} is not a text: {value!r}")
     return value
 
 
-def _whole(value: FieldValue, name: str) -> int:
+def _whole(prediction: Mapping[str, FieldValue], name: str) -> int:
+    value = prediction[name]
     if type(value) is not int:
         raise PoisonRecordError(Reason.MALFORMED, f"the prediction's {name} is not an integer: {value!r}")
     return value

@@ -54,13 +54,22 @@ def count_records(
     """The records in each range; ranges that go beyond a bound are left out."""
     deadline = time.monotonic() + deadline_s
     counted: dict[OffsetRange, int] = {}
-    for group in _rounds(ranges):
-        found = _count_round(reader, group, records_max=records_max - sum(counted.values()), deadline=deadline)
-        counted |= found
-        if len(found) < len(group):
-            break
+    for group in _rounds(_within(ranges, records_max)):
+        counted |= _count_round(reader, group, deadline=deadline)
     reader.unassign()
     return counted
+
+
+def _within(ranges: Sequence[OffsetRange], records_max: int) -> list[OffsetRange]:
+    """The ranges that can be counted within the bound, whatever they hold."""
+    chosen = []
+    left = records_max
+    for candidate in ranges:
+        width = candidate.offset_to - candidate.offset_from
+        if width <= left:
+            chosen.append(candidate)
+            left -= width
+    return chosen
 
 
 def _rounds(ranges: Sequence[OffsetRange]) -> Iterator[list[OffsetRange]]:
@@ -75,14 +84,13 @@ def _rounds(ranges: Sequence[OffsetRange]) -> Iterator[list[OffsetRange]]:
         yield group
 
 
-def _count_round(
-    reader: Consumer, group: Sequence[OffsetRange], *, records_max: int, deadline: float
-) -> dict[OffsetRange, int]:
+def _count_round(reader: Consumer, group: Sequence[OffsetRange], *, deadline: float) -> dict[OffsetRange, int]:
+    """The records of each range of the group that was read to its end before the deadline."""
     reading = {(each.place.topic, each.place.partition): each for each in group}
     counts = dict.fromkeys(group, 0)
     finished: dict[OffsetRange, int] = {}
     reader.assign([TopicPartition(*place, each.offset_from) for place, each in reading.items()])
-    while reading and time.monotonic() < deadline and sum(counts.values()) <= records_max:
+    while reading and time.monotonic() < deadline:
         for message in reader.consume(_POLL_RECORDS, 0.1):
             place = (message.topic() or "", message.partition() or 0)
             wanted = reading.get(place)

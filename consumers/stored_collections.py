@@ -105,7 +105,7 @@ PREDICTIONS = Collection(
     name="predictions",
     doc="One document per request and model: the live prediction.",
     fields=_prediction_fields(),
-    indexes=(("request_id",), ("model", "version", "event_time")),
+    indexes=(("request_id",),),
     revised=True,
     position=_POSITION,
 )
@@ -252,7 +252,7 @@ LABELS = Collection(
         _number("value", "what being right was worth", nullable=True),
         _time("event_time", "when it became known"),
     ),
-    indexes=(("model", "event_time"),),
+    indexes=(("request_id",), ("model", "event_time")),
     revised=True,
 )
 LOGS = Collection(
