@@ -1,6 +1,5 @@
 """The questions of docs/analysts.md are asked of a store, and each has an answer."""
 
-
 import pytest
 
 from consumers.documents import (

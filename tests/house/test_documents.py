@@ -88,7 +88,7 @@ def test_settings_in_documents_exist(page: str) -> None:
 
 def test_every_command_is_documented() -> None:
     """The reference of the command line has a heading for each command."""
-    text = (FOLDER / "cli.md").read_text(encoding="utf-8")
+    text = (FOLDER / "reference" / "cli.md").read_text(encoding="utf-8")
     missing = [context.command_path for context in commands() if f"# {context.command_path}\n" not in text]
 
     assert missing == []
@@ -96,7 +96,7 @@ def test_every_command_is_documented() -> None:
 
 def test_every_setting_is_documented() -> None:
     """The reference of settings has each one's environment variable."""
-    text = (FOLDER / "settings.md").read_text(encoding="utf-8")
+    text = (FOLDER / "reference" / "settings.md").read_text(encoding="utf-8")
     missing = [name for name in setting_names() if f"`{name.rsplit('.')[-1]}`" not in text]
 
     assert missing == []
@@ -115,7 +115,7 @@ def test_every_topic_has_its_writers_in_the_access_table(kind: object) -> None:
 @pytest.mark.parametrize("reason", list(Reason))
 def test_every_reason_is_documented(reason: Reason) -> None:
     """The reference of reasons has each code with its remedy."""
-    assert f"| `{reason.value}` |" in (FOLDER / "reasons.md").read_text(encoding="utf-8")
+    assert f"| `{reason.value}` |" in (FOLDER / "reference" / "reasons.md").read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("kind", list(FindingKind))
