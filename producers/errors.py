@@ -50,7 +50,7 @@ class RowError(ProducerError):
 
 
 class PersonalKeyError(ProducerError):
-    """A model has personal features and no key to tokenise them with was given."""
+    """A model has personal features and no key to tokenize them with was given."""
 
     def __init__(self, model: str, features: tuple[str, ...]) -> None:
         super().__init__(

@@ -11,10 +11,10 @@ from collections.abc import Collection, Mapping
 _TOKEN_CHARACTERS = 32
 
 
-def tokenise(value: str, key: bytes) -> str:
+def tokenize(value: str, key: bytes) -> str:
     """The token of a value: 128 bits as text.
 
-    >>> tokenise("N14228", b"secret")
+    >>> tokenize("N14228", b"secret")
     'f1f8358ac2d26aa01f578c1b61af1b61'
     """
     return hmac.new(key, value.encode("utf-8"), hashlib.sha256).hexdigest()[:_TOKEN_CHARACTERS]
@@ -27,6 +27,6 @@ def with_tokens(values: Mapping[str, object], personal: Collection[str], key: by
     {'tail': 'f1f8358ac2d26aa01f578c1b61af1b61', 'seats': 12}
     """
     return {
-        name: tokenise(value, key) if name in personal and isinstance(value, str) else value
+        name: tokenize(value, key) if name in personal and isinstance(value, str) else value
         for name, value in values.items()
     }

@@ -50,7 +50,7 @@ def models() -> None:
 )
 @click.option("--time", metavar="COL", help="Column by which the sample is ordered.  [default: as it comes]")
 @click.option(
-    "--personal", metavar="COL", multiple=True, help="A personal feature, tokenised before publishing; repeatable."
+    "--personal", metavar="COL", multiple=True, help="A personal feature, tokenized before publishing; repeatable."
 )
 @click.option("--version", metavar="VERSION", help="The version's name.  [default: the next number]")
 @with_json
