@@ -75,7 +75,7 @@ def _bad_features(good: GoodRequest, key: bytes, *, label: str) -> Iterator[Pois
     changes: tuple[tuple[Reason, dict[str, object]], ...] = (
         (Reason.NOT_FINITE, {"dep_delay": float("nan")}),
         (Reason.NOT_FINITE, {"dep_delay": float("inf")}),
-        (Reason.UNKNOWN_CATEGORY, {"origin": "XXX"}),
+        (Reason.UNKNOWN_CATEGORY, {"origin": "ZZZ"}),
     )
     for number, (reason, change) in enumerate(changes):
         features = {**good.features, **change}
