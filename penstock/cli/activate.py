@@ -6,6 +6,7 @@ from uuid import uuid4
 import click
 
 from penstock import wiring
+from penstock.cli.models import version_record
 from penstock.cli.options import example, with_json, with_settings
 from penstock.cli.output import print_fields, print_json
 from penstock.commanding import command, publish

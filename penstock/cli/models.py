@@ -110,7 +110,7 @@ def list_versions(settings: Settings, name: str | None, *, as_json: bool) -> Non
 def show(settings: Settings, name: str, version: str | None, *, as_json: bool) -> None:
     """Show what a version of the model NAME is: its signature, libraries, metrics. Without VERSION the newest."""
     shelf = wiring.shelf(settings)
-    record = shelf.record(name, version) if version is not None else newest(shelf, name)
+    record = newest(shelf, name) if version is None else version_record(shelf, name, version)
     manifest = shelf.manifest(name, record.version)
     answer = {
         **_summary(record),
@@ -131,7 +131,8 @@ def show(settings: Settings, name: str, version: str | None, *, as_json: bool) -
 @with_settings()
 def verify(settings: Settings, name: str, version: str, *, as_json: bool) -> None:
     """Run every check of a version again, as a worker does before it loads it; exit code 1 if one fails."""
-    report = wiring.shelf(settings).verify(name, version)
+    shelf = wiring.shelf(settings)
+    report = shelf.verify(name, version_record(shelf, name, version).version)
     checks = [{"check": each.name, "passed": each.passed, "detail": each.detail} for each in report.checks]
     if as_json:
         print_json({"name": name, "version": version, "passed": report.passed, "checks": checks})
@@ -139,6 +140,14 @@ def verify(settings: Settings, name: str, version: str, *, as_json: bool) -> Non
         print_table(checks)
     if not report.passed:
         raise VersionUnfitError(name, version, report.failure)
+
+
+def version_record(shelf: "Shelf", name: str, version: str) -> VersionRecord:
+    """One version. Raises `VersionNotFoundError`, also where nothing was ever registered."""
+    found = [record for record in shelf.records(name) if record.version == version]
+    if not found:
+        raise VersionNotFoundError(name, version)
+    return found[0]
 
 
 def newest(shelf: "Shelf", name: str) -> VersionRecord:

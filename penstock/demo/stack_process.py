@@ -1,7 +1,6 @@
 """A stack in a process of its own, `penstock up`, that always ends with whoever started it."""
 
 import json
-import os
 import select
 import signal
 import subprocess
@@ -13,8 +12,6 @@ from typing import Self
 
 from penstock.errors import DemoFailedError
 
-# OpenMP's threads wait for each other by spinning, which two cores with a whole stack on them can't afford.
-_ENVIRONMENT = {"OMP_NUM_THREADS": "1"}
 _READY_S = 90.0
 _STOP_S = 20.0
 _LOOK_S = 0.2
@@ -37,7 +34,6 @@ class StackProcess:
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=log,
-                env={**os.environ, **_ENVIRONMENT},
                 # Ctrl-C comes to us; the stack is stopped by us, in order.
                 start_new_session=True,
             )
