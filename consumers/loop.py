@@ -10,7 +10,6 @@ and one bounded batch waits; nothing is lost and scoring does not notice.
 import sys
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import TypeVar
 
 import structlog
@@ -28,6 +27,8 @@ from runtime.commit import BatchAbortedError, PlainCommit
 from runtime.dead_letters import DeadLetterWriter
 from runtime.groups import sink_group
 from runtime.kafka import build_group_consumer, build_producer, cluster_id
+from runtime.metrics import DEAD_LETTERS as DEAD_LETTERED
+from runtime.metrics import DOCUMENTS, DOCUMENTS_REJECTED, SINK_WAITS, Meters
 from runtime.settings import Settings
 from schemas.codec import EventCodec
 from schemas.columns import Rejection
@@ -47,16 +48,6 @@ _MAY_PASS = (StoreUnavailableError, SchemaRegistryUnavailableError, BatchAborted
 _log = structlog.get_logger("penstock.sink")
 
 
-@dataclass(slots=True)
-class SinkCounts:
-    """What the loop has done since it started; `waits` for a store, a registry or a broker."""
-
-    written: int = 0
-    rejected: int = 0
-    undecodable: int = 0
-    waits: int = 0
-
-
 class SinkLoop:
     """Runs until it is told to stop, on one thread. `settings` name brokers that exist."""
 
@@ -69,9 +60,10 @@ class SinkLoop:
         reader: PredictionDecoder,
         personal_features: PersonalFeatures,
         clock: Clock | None = None,
+        meters: Meters | None = None,
         service: str = "sink-0",
     ) -> None:
-        self.counts = SinkCounts()
+        self._meters = meters or Meters()
         self._sink = sink
         topics = Topics(settings.topics.prefix)
         cluster = cluster_id(settings.kafka)
@@ -147,15 +139,16 @@ class SinkLoop:
         """Write all documents at once; return what was undecodable or refused, by topic."""
         documents = [document for _columns, decoded in work for document in decoded.documents]
         refused = {id(each.document): each.detail for each in self._sink.write(documents)} if documents else {}
-        self.counts.written += len(documents) - len(refused)
-        self.counts.rejected += len(refused)
-        self.counts.undecodable += sum(len(decoded.rejections) for _columns, decoded in work)
+        self._meters.add(DOCUMENTS, len(documents) - len(refused))
+        self._meters.add(DOCUMENTS_REJECTED, len(refused))
         return [(columns, [*decoded.rejections, *_refusals(decoded, refused)]) for columns, decoded in work]
 
     def _dead_letters_of(self, rejected: Rejections) -> list[OutgoingRecords]:
         """Dead letters for what could not be stored; a dead letter itself is only logged."""
         outgoing = []
         for columns, rejections in rejected:
+            for rejection in rejections:
+                self._meters.add(DEAD_LETTERED, topic=columns.topic, reason=rejection.reason)
             if columns.topic == self._dead_letter_topic:
                 _log_unstorable(columns, rejections)
             else:
@@ -175,7 +168,7 @@ class SinkLoop:
                 result = act()
             except _MAY_PASS as error:
                 wait_s = backoff.failed(error)
-                self.counts.waits += 1
+                self._meters.add(SINK_WAITS)
                 _log.warning("waiting, with partitions paused", wait_s=wait_s, why=str(error))
                 self._intake.wait(wait_s, stop)
                 if stop.is_set():

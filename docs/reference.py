@@ -1,6 +1,6 @@
 """`python -m docs.reference`: write the reference pages and the picture; `--check` only compares.
 
-Settings, topics, events, reasons, tables and the command line are described where they are
+Settings, topics, events, metrics, reasons, tables and the command line are described where they are
 declared; these pages are views of that. A page that is stale or not generated fails the check.
 """
 
@@ -12,6 +12,7 @@ from pathlib import Path
 from docs.pages.cli import cli_page
 from docs.pages.events import events_page
 from docs.pages.flow import flow_picture
+from docs.pages.metrics import metrics_page
 from docs.pages.reasons import reasons_page
 from docs.pages.settings import settings_page
 from docs.pages.tables import tables_page
@@ -22,6 +23,7 @@ PAGES: Mapping[str, Callable[[], str]] = {
     "flow.svg": flow_picture,
     "reference/cli.md": cli_page,
     "reference/events.md": events_page,
+    "reference/metrics.md": metrics_page,
     "reference/reasons.md": reasons_page,
     "reference/settings.md": settings_page,
     "reference/tables.md": tables_page,

@@ -53,6 +53,13 @@ class Child:
         status = read_status(self._settings.run_dir, self._spec.role, self._spec.slot)
         return status is not None and status.pid == self._process.pid and status.state == "ready"
 
+    @property
+    def metrics_port(self) -> int:
+        """Where the process that is ready serves /metrics."""
+        status = read_status(self._settings.run_dir, self._spec.role, self._spec.slot)
+        assert status is not None, "asked of processes that are ready"
+        return status.metrics_port
+
     def start(self) -> None:
         self._settings.log_dir.mkdir(parents=True, exist_ok=True)
         with (self._settings.log_dir / f"{self.name}.stderr").open("ab") as errors:
@@ -112,7 +119,10 @@ class Child:
     def _environment(self) -> dict[str, str]:
         kafka = self._settings.kafka
         return {
+            # Scale-out is more processes: threads inside one that spin for the others' cores slow all of them.
+            "OMP_NUM_THREADS": "1",
             **os.environ,
+            "PENSTOCK_METRICS__PORT": "0",
             "PENSTOCK_KAFKA__BOOTSTRAP_SERVERS": kafka.bootstrap_servers,
             "PENSTOCK_KAFKA__CLUSTER_ID": kafka.cluster_id,
         }

@@ -8,6 +8,7 @@ from penstock import wiring
 from runtime.clock import SystemClock
 from runtime.kafka import SYSTEM_PARTITION, build_producer
 from runtime.logs import TopicLogHandler, configure_logs
+from runtime.metrics import Meters
 from runtime.process import Body, Process
 from runtime.settings import Settings
 from schemas.events import LogEntry
@@ -25,18 +26,20 @@ def run(role: str, settings: Settings, *, slot: int, supervised: bool) -> int:
     """
     service = f"{role}-{slot}"
     configure_logs(service, log_file=settings.log_dir / f"{service}.log" if supervised else None)
-    process = Process(role=role, slot=slot, run_dir=settings.run_dir, clock=SystemClock())
-    body = _body(role, settings, slot)
+    meters = Meters()
+    port = meters.serve(host=settings.metrics.host, port=settings.metrics.port)
+    process = Process(role=role, slot=slot, run_dir=settings.run_dir, clock=SystemClock(), metrics_port=port)
+    body = _body(role, settings, slot, meters)
     if role != "broker":
         body = _publishing_logs(settings, service, body)
     return process.run(body, supervised=supervised)
 
 
-def _body(role: str, settings: Settings, slot: int) -> Body:
+def _body(role: str, settings: Settings, slot: int, meters: Meters) -> Body:
     """Build the role's body; only its own module is imported, since scikit-learn alone takes seconds."""
     assert role in ROLES, role
-    build: Callable[[Settings, int], Body] = import_module(f"penstock.roles.{role}").build_body
-    return build(settings, slot)
+    build: Callable[[Settings, int, Meters], Body] = import_module(f"penstock.roles.{role}").build_body
+    return build(settings, slot, meters)
 
 
 def _publishing_logs(settings: Settings, service: str, body: Body) -> Body:

@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 
+import orjson
 import structlog
 
 from penstock.child import Child, ChildSpec
@@ -74,6 +75,7 @@ class Supervisor:
             return
         stack = self._stack(settings)
         announce(self._settings, stack)
+        self._write_metrics_targets()
         self._on_ready(stack)
 
     def _start_broker(self) -> tuple[Child, Settings]:
@@ -117,6 +119,15 @@ class Supervisor:
             for child in group:
                 child.await_end(deadline)
         self._children, self._broker = [], None
+
+    def _write_metrics_targets(self) -> None:
+        """Where Prometheus finds the metrics of each process, in the form of its file_sd_configs."""
+        host = self._settings.metrics.host
+        targets = [
+            {"targets": [f"{host}:{child.metrics_port}"], "labels": {"process": child.name}}
+            for child in ([] if self._broker is None else [self._broker]) + self._children
+        ]
+        (self._settings.run_dir / "metrics-targets.json").write_bytes(orjson.dumps(targets))
 
     def _stack(self, settings: Settings) -> Stack:
         names = [child.name for child in self._children]

@@ -10,6 +10,7 @@ import structlog
 from confluent_kafka import Consumer, KafkaException, TopicPartition
 
 from runtime.batch import KafkaMessage, OutgoingRecords, TopicPartitionKey
+from runtime.metrics import PARTITIONS, PARTITIONS_WAITING, REBALANCES, Meters
 from runtime.offsets import LastReceipts, StartOffset, start_offsets
 
 _log = structlog.get_logger("penstock.assignment")
@@ -21,12 +22,19 @@ class Assignment:
     """Tracks owned partitions through rebalances; used on the lane's thread only."""
 
     def __init__(
-        self, consumer: Consumer, *, last_receipts: LastReceipts, loss_signal: LossSignal, deadline_s: float
+        self,
+        consumer: Consumer,
+        *,
+        last_receipts: LastReceipts,
+        loss_signal: LossSignal,
+        deadline_s: float,
+        meters: Meters,
     ) -> None:
         self._consumer = consumer
         self._last_receipts = last_receipts
         self._loss_signal = loss_signal
         self._deadline_s = deadline_s
+        self._meters = meters
         self._positions: dict[TopicPartitionKey, int] = {}
         self._held: set[TopicPartitionKey] = set()
         self._losses: dict[TopicPartitionKey, StartOffset] = {}
@@ -131,8 +139,14 @@ class Assignment:
         signals, self._signals = self._signals, []
         return signals
 
+    def measure(self) -> None:
+        """Say how many partitions there are and how many of them wait."""
+        self._meters.set(PARTITIONS, len(self._positions))
+        self._meters.set(PARTITIONS_WAITING, len(self._held | self._losses.keys()))
+
     def _assigned(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
         self.rebalances += 1
+        self._meters.add(REBALANCES)
         starts = start_offsets(consumer, partitions, last_receipts=self._last_receipts, deadline_s=self._deadline_s)
         consumer.incremental_assign(
             [TopicPartition(start.topic, start.partition, max(start.offset, start.log_start)) for start in starts]

@@ -8,6 +8,7 @@ no framework; scale-out is more processes in the group.
 """
 
 import threading
+import time
 from collections.abc import Callable, Collection, Sequence
 from typing import Protocol
 
@@ -18,6 +19,15 @@ from runtime.assignment import Assignment
 from runtime.backoff import Backoff
 from runtime.batch import Batch, KafkaMessage, LaneOutput, OutgoingRecords, RetryLaterError
 from runtime.commit import BatchAbortedError, Commit
+from runtime.metrics import (
+    BATCH_RECORDS,
+    BATCHES_READ_AGAIN,
+    COMMIT_SECONDS,
+    DEAD_LETTERS,
+    PROCESS_SECONDS,
+    RECORDS,
+    Meters,
+)
 from runtime.receipts import ReceiptWriter
 
 _log = structlog.get_logger("penstock.lane")
@@ -72,6 +82,7 @@ class Lane:
         receipts: ReceiptWriter | None,
         batch_records_max: int,
         batch_wait_ms: int,
+        meters: Meters,
     ) -> None:
         self._consumer = consumer
         self._commit = commit
@@ -80,6 +91,7 @@ class Lane:
         self._receipts = receipts
         self._batch_records_max = batch_records_max
         self._batch_wait_s = batch_wait_ms / 1_000
+        self._meters = meters
         self._subscribed: frozenset[str] = frozenset()
         self._backoff = Backoff(first_s=0.05, most_s=5.0, failures_max=20)
 
@@ -111,6 +123,7 @@ class Lane:
             self._commit.commit(receipts, [resumed])
             self._assignment.lost_accepted(resumed)
         self._assignment.hold_unready(self._step.ready)
+        self._assignment.measure()
         announcements = [*self._assignment.take_signals(), *self._step.take_announcements()]
         if announcements:
             self._commit.commit(announcements, [])
@@ -154,18 +167,31 @@ class Lane:
                 _log.warning("consumer reports a fault", detail=fault.str(), topic=message.topic())
 
     def _handle(self, batch: Batch, stop: threading.Event) -> None:
+        started = time.perf_counter()
         try:
             output = self._step.process(batch)
+            processed = time.perf_counter()
             receipts = self._receipts.of_batch(self._assignment, batch, output) if self._receipts else ()
             self._commit.commit([*output.outgoing, *receipts], _offsets(batch))
         except (RetryLaterError, BatchAbortedError) as error:
             _log.warning("batch will be read again", records=batch.records, why=str(error))
+            self._meters.add(BATCHES_READ_AGAIN)
             self._assignment.rewind(batch.offsets_next)
             stop.wait(self._backoff.failed(error))
             return
         self._backoff.succeeded()
         self._assignment.advance(batch.offsets_next)
         self._step.committed()
+        self._meters.observe(PROCESS_SECONDS, processed - started)
+        self._meters.observe(COMMIT_SECONDS, time.perf_counter() - processed)
+        self._count(batch, output)
+
+    def _count(self, batch: Batch, output: LaneOutput) -> None:
+        self._meters.observe(BATCH_RECORDS, batch.records)
+        for (topic, _partition), tally in output.tallies.items():
+            self._meters.add(RECORDS, tally.records, topic=topic)
+            for reason, records in tally.dead_lettered.items():
+                self._meters.add(DEAD_LETTERS, records, topic=topic, reason=reason)
 
 
 def _offsets(batch: Batch) -> list[TopicPartition]:

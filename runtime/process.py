@@ -31,25 +31,27 @@ _log = structlog.get_logger("penstock.process")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Status:
-    """What a process last said of itself; `beat_at` is in ms since the epoch."""
+    """What a process last said of itself; `beat_at` is in ms since the epoch, `metrics_port` serves /metrics."""
 
     role: str
     slot: int
     pid: int
     state: State
     beat_at: int
+    metrics_port: int
     detail: str = ""
 
 
 class Process:
     """Runs a body until it is told to stop; the body calls `ready` when it serves."""
 
-    def __init__(self, *, role: str, slot: int, run_dir: Path, clock: Clock) -> None:
+    def __init__(self, *, role: str, slot: int, run_dir: Path, clock: Clock, metrics_port: int) -> None:
         self.role = role
         self.slot = slot
         self.stop = threading.Event()
         self._path = status_path(run_dir, role, slot)
         self._clock = clock
+        self._metrics_port = metrics_port
         self._state: State = "starting"
         self._detail = ""
         self._supervisor = os.getppid()
@@ -100,6 +102,7 @@ class Process:
             pid=os.getpid(),
             state=self._state,
             beat_at=self._clock.now_ms(),
+            metrics_port=self._metrics_port,
             detail=self._detail,
         )
         with self._lock:

@@ -72,7 +72,7 @@ class RegistrySettings(Section):
 class ProducerSettings(Section):
     """What publishes requests, labels and commands."""
 
-    personal_key: SecretStr | None = Field(None, description="tokenises features marked personal (HMAC-SHA256)")
+    personal_key: SecretStr | None = Field(None, description="tokenizes features marked personal (HMAC-SHA256)")
     delivery_timeout_s: Seconds = Field(60.0, description="a record that the broker has not accepted by then failed")
     holdback_timeout_s: Seconds = Field(120.0, description="embedded: longest wait for consumers that do not move")
 
@@ -88,6 +88,13 @@ class EmbeddedSettings(Section):
     """The embedded stack, whose broker keeps 5 MiB of each partition in memory."""
 
     lag_bytes_max: int = Field(2_097_152, ge=65_536, description="producers wait while a consumer is this far behind")
+
+
+class MetricsSettings(Section):
+    """What each process serves at /metrics."""
+
+    host: str = Field("127.0.0.1", description="address that /metrics is served on")
+    port: int = Field(0, ge=0, le=65_535, description="port of /metrics; 0: a free one, named in run/*.json")
 
 
 class SupervisorSettings(Section):
@@ -119,6 +126,7 @@ class Settings(BaseSettings):
     producers: ProducerSettings = ProducerSettings()
     store: StoreSettings = StoreSettings()
     embedded: EmbeddedSettings = EmbeddedSettings()
+    metrics: MetricsSettings = MetricsSettings()
     supervisor: SupervisorSettings = SupervisorSettings()
 
     @property

@@ -10,6 +10,7 @@ from runtime.clock import SystemClock
 from runtime.follower import read_to_end
 from runtime.groups import controller_group
 from runtime.kafka import cluster_id, ensure_topics
+from runtime.metrics import Meters
 from runtime.process import Body
 from runtime.settings import Settings
 from runtime.watchdog import Watchdog
@@ -22,7 +23,7 @@ from streams.scoring.signals import SignalWriter
 RESTORE_S = 45.0
 
 
-def build_body(settings: Settings, slot: int) -> Body:
+def build_body(settings: Settings, slot: int, meters: Meters) -> Body:
     def run(stop: threading.Event, ready: Callable[[], None]) -> None:
         ensure_topics(settings.kafka, settings.topics)
         watchdog = Watchdog(memory_bytes_max=settings.scoring.memory_bytes_max)
@@ -42,6 +43,7 @@ def build_body(settings: Settings, slot: int) -> Body:
             name="controller",
             group=controller_group(settings.topics.prefix),
             slot=slot,
+            meters=meters,
             step=step,
             cluster_id=cluster,
             model_of=None,

@@ -9,6 +9,7 @@ from runtime.commit import Commit, PlainCommit, TransactionalCommit
 from runtime.kafka import build_group_consumer, build_producer
 from runtime.lane import Lane, LaneStep
 from runtime.last_receipts import receipts_reader
+from runtime.metrics import Meters
 from runtime.receipts import ReceiptWriter
 from runtime.settings import Settings
 from runtime.watchdog import Watchdog
@@ -26,6 +27,7 @@ class LanePlan:
 
     name: str
     group: str
+    meters: Meters
     slot: int
     step: LaneStep
     cluster_id: str
@@ -49,6 +51,7 @@ def build_lane(
         ),
         loss_signal=plan.loss_signal,
         deadline_s=ASSIGN_DEADLINE_S,
+        meters=plan.meters,
     )
     commit: Commit
     if settings.guarantee == "exactly_once":
@@ -80,4 +83,5 @@ def build_lane(
         receipts=receipts,
         batch_records_max=settings.scoring.batch_records_max,
         batch_wait_ms=settings.scoring.batch_wait_ms,
+        meters=plan.meters,
     )

@@ -16,6 +16,7 @@ from runtime.follower import Follower
 from runtime.group_lag import GroupLag
 from runtime.groups import scorer_group, sink_group
 from runtime.kafka import cluster_id, ensure_topics, is_embedded
+from runtime.metrics import Meters
 from runtime.process import Body
 from runtime.settings import Settings
 from runtime.watchdog import Watchdog
@@ -38,7 +39,7 @@ LOAD_S = 120.0
 _log = structlog.get_logger("penstock.scorer")
 
 
-def build_body(settings: Settings, slot: int) -> Body:
+def build_body(settings: Settings, slot: int, meters: Meters) -> Body:
     def run(stop: threading.Event, ready: Callable[[], None]) -> None:
         ensure_topics(settings.kafka, settings.topics)
         watchdog = Watchdog(memory_bytes_max=settings.scoring.memory_bytes_max)
@@ -46,7 +47,7 @@ def build_body(settings: Settings, slot: int) -> Body:
         clock, topics, codec = SystemClock(), wiring.topics(settings), wiring.codec(settings)
         cluster = cluster_id(settings.kafka)
         signals = SignalWriter(topics=topics, codec=codec, clock=clock, cluster_id=cluster)
-        fleet = _fleet(settings, topics=topics, codec=codec, signals=signals)
+        fleet = _fleet(settings, topics=topics, codec=codec, signals=signals, meters=meters)
         step = ScoringStep(
             fleet=fleet,
             topics=topics,
@@ -73,6 +74,7 @@ def build_body(settings: Settings, slot: int) -> Body:
             name=LANE,
             group=scorer_group(settings.topics.prefix),
             slot=slot,
+            meters=meters,
             step=step,
             cluster_id=cluster,
             model_of=step.model_of,
@@ -86,7 +88,7 @@ def build_body(settings: Settings, slot: int) -> Body:
     return run
 
 
-def _fleet(settings: Settings, *, topics: Topics, codec: EventCodec, signals: SignalWriter) -> Fleet:
+def _fleet(settings: Settings, *, topics: Topics, codec: EventCodec, signals: SignalWriter, meters: Meters) -> Fleet:
     loader = Loader(
         versions=wiring.shelf(settings),
         schemas=wiring.schema_registry(settings),
@@ -101,6 +103,7 @@ def _fleet(settings: Settings, *, topics: Topics, codec: EventCodec, signals: Si
         news=lambda: _states(follower.news(), codec),
         load=loader.load,
         signals=signals,
+        meters=meters,
         retry_on=(SchemaRegistryUnavailableError, ShelfUnavailableError),
     )
 

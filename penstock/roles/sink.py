@@ -9,6 +9,7 @@ from consumers.sinks.sqlite import SqliteSink
 from penstock import wiring
 from registry.shelf import Shelf
 from runtime.kafka import ensure_topics
+from runtime.metrics import Meters
 from runtime.process import Body
 from runtime.settings import Settings
 from schemas.prediction_reader import PredictionReader
@@ -16,7 +17,7 @@ from schemas.prediction_reader import PredictionReader
 PERSONAL_KEPT_S = 1.0
 
 
-def build_body(settings: Settings, slot: int) -> Body:
+def build_body(settings: Settings, slot: int, meters: Meters) -> Body:
     def run(stop: threading.Event, ready: Callable[[], None]) -> None:
         ensure_topics(settings.kafka, settings.topics)
         sink = SqliteSink(settings.store_path)
@@ -27,6 +28,7 @@ def build_body(settings: Settings, slot: int) -> Body:
             codec=wiring.codec(settings),
             reader=PredictionReader(wiring.schema_registry(settings)),
             personal_features=PersonalFeatures(wiring.shelf(settings)),
+            meters=meters,
             service=f"sink-{slot}",
         )
         loop.run(stop, ready)

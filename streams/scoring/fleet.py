@@ -14,6 +14,7 @@ import structlog
 
 from registry.errors import BundleRefusedError
 from runtime.batch import OutgoingRecords
+from runtime.metrics import SWAPS, VERSION_SERVES, Meters
 from schemas.events import DeploymentState
 from streams.scoring.serving import Serving
 from streams.scoring.signals import SignalWriter
@@ -44,11 +45,13 @@ class Fleet:
         news: Callable[[], Iterable[DeploymentState]],
         load: Callable[[DeploymentState], Serving],
         signals: SignalWriter,
+        meters: Meters,
         retry_on: tuple[type[Exception], ...],
     ) -> None:
         self._news = news
         self._load = load
         self._signals = signals
+        self._meters = meters
         self._retry_on = retry_on
         self._executor = ThreadPoolExecutor(max_workers=1, thread_name_prefix="load")
         self._loads: dict[str, _Load] = {}
@@ -105,6 +108,10 @@ class Fleet:
     def _swap(self, serving: Serving) -> None:
         state = serving.state
         self.serving[state.model] = serving
+        self._meters.add(SWAPS, model=state.model)
+        self._meters.forget(VERSION_SERVES, model=state.model)
+        for served in state.versions:
+            self._meters.set(VERSION_SERVES, 1, model=state.model, version=served.version)
         versions = ",".join(served.version for served in state.versions)
         _log.info("swapped", model=state.model, version=versions, generation=state.generation)
         for version, why in serving.quarantined.items():

@@ -13,6 +13,7 @@ from penstock.roles.lanes import LanePlan, build_lane
 from runtime.batch import Batch, LaneOutput, OutgoingRecords, RetryLaterError, Tally, TopicPartitionKey
 from runtime.clock import SystemClock
 from runtime.kafka import build_producer, build_reader
+from runtime.metrics import Meters
 from runtime.settings import KafkaSettings, Settings
 from runtime.watchdog import Watchdog
 from schemas.codec import EventCodec
@@ -67,7 +68,7 @@ class CopyStep:
 
 @contextmanager
 def embedded_kafka() -> Iterator[KafkaSettings]:
-    """librdkafka's mock cluster in this process."""
+    """Librdkafka's mock cluster in this process."""
     mock = Producer({"test.mock.num.brokers": 1, "log_level": 0})
     broker = next(iter(mock.list_topics(timeout=10).brokers.values()))
     yield KafkaSettings(bootstrap_servers=f"{broker.host}:{broker.port}", cluster_id="embedded-test")
@@ -82,6 +83,7 @@ def running_lane(kafka: KafkaSettings, step: CopyStep, folder: Path) -> Iterator
         name="copy",
         group="copiers",
         slot=0,
+        meters=Meters(),
         step=step,
         cluster_id=kafka.cluster_id,
         model_of=lambda _topic: "m",

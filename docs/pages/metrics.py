@@ -1,0 +1,20 @@
+"""The page of metrics: names, kinds, labels and meanings."""
+
+from docs.pages.markdown import code, page, table
+from runtime.metrics import METRICS, Metric
+
+_INTRO = """
+Each process serves these at `/metrics` on `metrics.host` and `metrics.port`; port 0 takes a free one.
+The port taken is in `run/ROLE-SLOT.json`, and
+`run/metrics-targets.json` lists those of a running stack, as Prometheus's `file_sd_configs` reads them.
+Counters end in `_total` where they are served, histograms in `_bucket`, `_sum` and `_count`.
+"""
+
+
+def metrics_page() -> str:
+    """Every metric declared."""
+    return page("Metrics", _INTRO, table(("metric", "kind", "labels", "what it says"), [_row(m) for m in METRICS]))
+
+
+def _row(metric: Metric) -> tuple[str, ...]:
+    return (code(metric.name), metric.kind, ", ".join(map(code, metric.labels)), metric.doc)
