@@ -6,9 +6,9 @@ from uuid import uuid4
 import click
 
 from penstock import wiring
-from penstock.cli.models import version_record
 from penstock.cli.options import example, with_json, with_settings
 from penstock.cli.output import print_fields, print_json
+from penstock.cli.versions import find_version
 from penstock.commanding import command, publish
 from penstock.errors import CommandRefusedError
 from runtime.settings import Settings
@@ -46,7 +46,7 @@ def _check(settings: Settings, name: str, version: str) -> None:
 
     Raises `VersionNotFoundError`, `CommandRefusedError`.
     """
-    record = wiring.catalogue(settings).record(name, version)
+    record = find_version(wiring.catalogue(settings), name, version)
     if record.state not in _SERVABLE:
         why = f" ({record.failure})" if record.failure else ""
         raise CommandRefusedError("activate", name, f"version {version} is {record.state}, not validated{why}")

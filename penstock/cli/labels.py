@@ -6,9 +6,9 @@ import click
 
 from penstock import wiring
 from penstock.cli.arguments import READABLE_FILE, ModelName
-from penstock.cli.models import newest_signature
 from penstock.cli.options import example, with_json, with_settings
 from penstock.cli.sending import SendReport, finish, send_rows
+from penstock.cli.versions import newest_version
 from producers.label_values import label_value
 from producers.labels import LabelProducer
 from producers.sources.tabular import Row, open_table
@@ -50,7 +50,8 @@ def send(
     """
     table = open_table(file)
     table.require(request_id, entity, label, event_time, revision)
-    signature = newest_signature(wiring.shelf(settings), name)
+    newest = newest_version(wiring.catalogue(settings), name)
+    signature = wiring.shelf(settings).manifest(name, newest.version).signature
     report = SendReport(model=name)
     with LabelProducer(settings, name, registry=wiring.schema_registry(settings)) as producer:
 

@@ -10,18 +10,18 @@ from penstock.cli.arguments import READABLE_FILE, ModelName
 from penstock.cli.options import example, with_json, with_settings
 from penstock.cli.output import iso, print_fields, print_json, print_table, say
 from penstock.cli.samples import read_sample
+from penstock.cli.versions import find_version, newest_version
 from penstock.errors import VersionUnfitError
 from penstock.person import person
 from registry.catalogue import VersionRecord, VersionState
-from registry.errors import VersionNotFoundError
 from runtime.errors import RuntimeShellError
 from runtime.kafka import ensure_topics
 from runtime.settings import Settings
 from runtime.stack import attach
-from schemas.signature import Signature, Task
+from schemas.signature import Task
 
 if TYPE_CHECKING:
-    from registry.shelf import Shelf
+    pass
 
 
 @click.group(
@@ -109,9 +109,9 @@ def list_versions(settings: Settings, name: str | None, *, as_json: bool) -> Non
 @with_settings()
 def show(settings: Settings, name: str, version: str | None, *, as_json: bool) -> None:
     """Show what a version of the model NAME is: its signature, libraries, metrics. Without VERSION the newest."""
-    shelf = wiring.shelf(settings)
-    record = newest(shelf, name) if version is None else version_record(shelf, name, version)
-    manifest = shelf.manifest(name, record.version)
+    catalogue = wiring.catalogue(settings)
+    record = newest_version(catalogue, name) if version is None else find_version(catalogue, name, version)
+    manifest = wiring.shelf(settings).manifest(name, record.version)
     answer = {
         **_summary(record),
         "parent": manifest.parent,
@@ -131,8 +131,8 @@ def show(settings: Settings, name: str, version: str | None, *, as_json: bool) -
 @with_settings()
 def verify(settings: Settings, name: str, version: str, *, as_json: bool) -> None:
     """Run every check of a version again, as a worker does before it loads it; exit code 1 if one fails."""
-    shelf = wiring.shelf(settings)
-    report = shelf.verify(name, version_record(shelf, name, version).version)
+    record = find_version(wiring.catalogue(settings), name, version)
+    report = wiring.shelf(settings).verify(name, record.version)
     checks = [{"check": each.name, "passed": each.passed, "detail": each.detail} for each in report.checks]
     if as_json:
         print_json({"name": name, "version": version, "passed": report.passed, "checks": checks})
@@ -140,27 +140,6 @@ def verify(settings: Settings, name: str, version: str, *, as_json: bool) -> Non
         print_table(checks)
     if not report.passed:
         raise VersionUnfitError(name, version, report.failure)
-
-
-def version_record(shelf: "Shelf", name: str, version: str) -> VersionRecord:
-    """One version. Raises `VersionNotFoundError`, also where nothing was ever registered."""
-    found = [record for record in shelf.records(name) if record.version == version]
-    if not found:
-        raise VersionNotFoundError(name, version)
-    return found[0]
-
-
-def newest(shelf: "Shelf", name: str) -> VersionRecord:
-    """The version of a model that was added last. Raises `VersionNotFoundError`."""
-    records = shelf.records(name)
-    if not records:
-        raise VersionNotFoundError(name)
-    return records[-1]
-
-
-def newest_signature(shelf: "Shelf", name: str) -> Signature:
-    """The signature of the version that was added last. Raises `VersionNotFoundError`."""
-    return shelf.manifest(name, newest(shelf, name).version).signature
 
 
 def _summary(record: VersionRecord) -> dict[str, object]:
