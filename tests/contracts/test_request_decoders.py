@@ -330,16 +330,46 @@ def test_bytes_left_over_are_refused_alone(ending: bytes) -> None:
     assert [(each.row, each.reason) for each in rejections] == [(11, Reason.TRAILING_BYTES)]
 
 
-@pytest.mark.parametrize("encoding", ["8000", "ffffffffffffffffff03", "ffffffffffffffffff7f", "ffffffffffffffffffff01"])
-def test_numbers_not_written_as_avro_does_are_refused(encoding: str) -> None:
-    """A long that is longer than needed, or that loses bits beyond 64, is malformed for both decoders."""
-    features = (Feature(name="count", kind=FeatureKind.INTEGER, dtype="int64"),)
+@pytest.mark.parametrize(
+    ("kind", "encoding"),
+    [
+        (FeatureKind.INTEGER, "8000"),
+        (FeatureKind.INTEGER, "ffffffffffffffffff03"),
+        (FeatureKind.INTEGER, "ffffffffffffffffff7f"),
+        (FeatureKind.INTEGER, "ffffffffffffffffffff01"),
+        (FeatureKind.BOOLEAN, "07"),
+        (FeatureKind.STRING, "02ff"),
+        (FeatureKind.STRING, "800061"),
+        (FeatureKind.STRING, "01"),
+    ],
+)
+@pytest.mark.parametrize("nullable", [False, True])
+def test_values_not_written_as_avro_does_are_refused(kind: FeatureKind, encoding: str, *, nullable: bool) -> None:
+    """A number longer than needed or beyond 64 bits, a boolean 7, text that is no UTF-8: malformed for both."""
+    features = (Feature(name="f", kind=kind, dtype="object", nullable=nullable),)
     registry = SchemasInMemory()
     schema = request_schema("m", features)
     schema_id = registry.add(schema)
-    good = RequestWriter(schema_id, schema).encode("r", "e", event_time=1, features={"count": 0})
+    zero: dict[FeatureKind, object] = {FeatureKind.INTEGER: 0, FeatureKind.BOOLEAN: False, FeatureKind.STRING: ""}
+    good = RequestWriter(schema_id, schema).encode("r", "e", event_time=1, features={"f": zero[kind]})
     values: list[bytes | None] = [good] * BATCH_ROWS
     values[4] = good[:-1] + bytes.fromhex(encoding)
+
+    _, rejections = agreed(*pair(registry, schema_id), values)
+
+    assert [(each.row, each.reason) for each in rejections] == [(4, Reason.MALFORMED)]
+
+
+@pytest.mark.parametrize("branch", [b"\x01", b"\x03", b"\x04", b"\x80\x00"])
+def test_branches_that_are_none_are_refused(branch: bytes) -> None:
+    """A union index below zero, beyond the branches or longer than needed is malformed for both."""
+    features = (Feature(name="f", kind=FeatureKind.NUMBER, dtype="float64", nullable=True),)
+    registry = SchemasInMemory()
+    schema = request_schema("m", features)
+    schema_id = registry.add(schema)
+    good = RequestWriter(schema_id, schema).encode("r", "e", event_time=1, features={})
+    values: list[bytes | None] = [good] * BATCH_ROWS
+    values[4] = good[:-1] + branch
 
     _, rejections = agreed(*pair(registry, schema_id), values)
 
