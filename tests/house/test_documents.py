@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from consumers.ledger import FindingKind
+from consumers.coverage import FindingKind
 from docs.pages.cli import commands
 from docs.pages.settings import setting_names
 from docs.reference import FOLDER, stale

@@ -26,7 +26,7 @@ def test_every_flight_that_left_is_there_once(flights: pd.DataFrame) -> None:
 
 def test_local_times_become_utc(flights: pd.DataFrame) -> None:
     """UA 1545 left Newark at 05:17 and landed in Houston at 08:30, both local."""
-    flight = flights.set_index("request_id").loc["2013-01-01-UA-1545-EWR"]
+    (flight,) = flights[flights["request_id"] == "2013-01-01-UA-1545-EWR"].to_dict("records")
 
     assert datetime.fromtimestamp(flight["departed_at"] / 1000, UTC).isoformat() == "2013-01-01T10:17:00+00:00"
     assert datetime.fromtimestamp(flight["arrived_at"] / 1000, UTC).isoformat() == "2013-01-01T14:30:00+00:00"
