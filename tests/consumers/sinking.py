@@ -2,16 +2,17 @@
 
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 import orjson
 from confluent_kafka import Producer
 
+from consumers.errors import StoreUnavailableError
 from consumers.loop import SinkLoop
-from consumers.sinks.base import FieldValue, Sink
+from consumers.sinks.base import Document, FieldValue, RejectedDocument, Sink
 from runtime.clock import FixedClock
 from runtime.kafka import build_producer
 from runtime.settings import Settings
@@ -19,6 +20,8 @@ from schemas.codec import EventCodec
 from schemas.directory_registry import DirectoryRegistry
 from schemas.errors import EventDecodeError
 from schemas.topics import TopicKind, Topics
+
+T = TypeVar("T")
 
 DEADLINE_S = 20.0
 
@@ -62,10 +65,38 @@ class Feed:
 
 
 @dataclass(slots=True)
+class ObservedSink:
+    """A sink that counts the documents it was given and the calls that found it down."""
+
+    sink: Sink
+    documents: int = 0
+    calls_failed: int = 0
+
+    def setup(self) -> None:
+        self._observed(self.sink.setup)
+
+    def write(self, documents: Sequence[Document]) -> list[RejectedDocument]:
+        rejected = self._observed(lambda: self.sink.write(documents))
+        self.documents += len(documents)
+        return rejected
+
+    def close(self) -> None:
+        self.sink.close()
+
+    def _observed(self, call: Callable[[], T]) -> T:
+        try:
+            return call()
+        except StoreUnavailableError:
+            self.calls_failed += 1
+            raise
+
+
+@dataclass(slots=True)
 class RunningSink:
-    """A loop on a thread, and how it ended."""
+    """A loop on a thread with its store, and how it ended."""
 
     loop: SinkLoop
+    store: ObservedSink
     failures: list[BaseException] = field(default_factory=list)
 
 
@@ -78,15 +109,16 @@ def running_sink(
     wait_ready: bool = True,
 ) -> Iterator[RunningSink]:
     """Run the loop until the block is left; what it raised is raised."""
+    store = ObservedSink(sink)
     loop = SinkLoop(
         settings,
-        sink,
+        store,
         codec=EventCodec(DirectoryRegistry(settings.registry_dir / "schemas.sqlite")),
         reader=JsonPredictions(),
         personal_features=personal,
         clock=FixedClock(1_364_817_600_000),
     )
-    running = RunningSink(loop)
+    running = RunningSink(loop, store)
     stop, ready = threading.Event(), threading.Event()
 
     def body() -> None:

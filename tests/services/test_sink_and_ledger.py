@@ -69,7 +69,7 @@ def test_sinks_that_come_and_go_leave_one_document_each(settings: Settings) -> N
         _predict(feed, range(100))
         with running_sink(settings, SqliteSink(settings.store_path)) as second:
             _predict(feed, range(100, 300))
-            eventually(lambda: second.loop.counts.written > 0, timeout_s=40)
+            eventually(lambda: second.store.documents > 0, timeout_s=40)
     with running_sink(settings, SqliteSink(settings.store_path)):
         _predict(feed, range(300, PREDICTED))
         eventually(lambda: _stored(store) == PREDICTED, timeout_s=40)
