@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.services.faults import HITS
 from tests.services.prerequisites import missing_for_kafka
 
 SERVICES = Path(__file__).parent / "services"
@@ -14,6 +15,7 @@ NOT_RUN = pytest.StashKey[list[str]]()
 
 def pytest_configure(config: pytest.Config) -> None:
     config.stash[NOT_RUN] = []
+    config.stash[HITS] = []
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -41,6 +43,8 @@ def pytest_terminal_summary(
 ) -> Generator[None, object, object]:
     """Say last, where it is read, what this run did not prove."""
     result = yield
+    for line in config.stash[HITS]:
+        terminalreporter.write_line(f"fault that hit: {line}")
     _announce(terminalreporter, config.stash[NOT_RUN])
     return result
 

@@ -1,11 +1,16 @@
 """One real broker for the whole test run, and topics of its own for each test."""
 
 import shutil
+import uuid
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
+from tests.services.deployment import Deployment
+from tests.services.faults import HITS, FaultLog
 from tests.services.kafka_server import KafkaServer
+from tests.services.scoring_model import ScoringModel, build_scoring_model
 
 
 @pytest.fixture(scope="session")
@@ -20,3 +25,29 @@ def kafka(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
         shutil.rmtree(server.data_dir / "logs", ignore_errors=True)
         if not request.session.testsfailed:
             shutil.rmtree(server.data_dir, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def model() -> ScoringModel:
+    """Two versions of one small model."""
+    return build_scoring_model()
+
+
+@pytest.fixture
+def deployment(kafka: KafkaServer, model: ScoringModel, request: pytest.FixtureRequest, tmp_path: Path) -> Deployment:
+    """A penstock of this test's own; `@pytest.mark.parametrize("deployment", [{...}], indirect=True)` sets it up."""
+    return Deployment(
+        server=kafka,
+        folder=tmp_path,
+        prefix=f"t{uuid.uuid4().hex[:8]}.",
+        model=model,
+        **getattr(request, "param", {}),
+    )
+
+
+@pytest.fixture
+def faults(request: pytest.FixtureRequest) -> Iterator[FaultLog]:
+    """Where a test notes how often its fault hit; the run's summary shows it."""
+    log = FaultLog(request.node.name)
+    yield log
+    request.config.stash[HITS] += log.lines

@@ -1,0 +1,169 @@
+"""penstock on the real broker, with a prefix and a data directory of its own, for one test.
+
+In: a broker and a folder. Out: a served model, the processes to be killed, the ledger and the
+predictions to judge. Registers and activates through penstock's own doors.
+"""
+
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from confluent_kafka import Consumer, TopicPartition
+
+from penstock import wiring
+from penstock.commanding import command as send_command
+from runtime.groups import scorer_group
+from runtime.kafka import ensure_topics
+from runtime.process import read_status
+from runtime.settings import Settings, load_settings
+from schemas.topics import DEAD_LETTERS, PREDICTIONS, RECEIPTS, REQUESTS
+from tests.services.kafka_server import KafkaServer
+from tests.services.scoring_model import RequestEncoder, ScoringModel
+from tests.services.topic_records import OpenTransactions, Predictions, read_predictions
+from tests.services.traffic import Traffic
+from tests.stack import PenstockProcess, penstock_json, running_stack
+
+MODEL = "boxes"
+SETTLE_S = 90.0
+COMMAND_S = 30.0
+
+
+@dataclass(slots=True)
+class Deployment:
+    """One penstock on one broker; `scoring` are settings of that section."""
+
+    server: KafkaServer
+    folder: Path
+    prefix: str
+    model: ScoringModel
+    partitions: int = 6
+    scoring: Mapping[str, object] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self.config.write_text(self._toml(), encoding="utf-8")
+
+    @property
+    def config(self) -> Path:
+        return self.folder / "penstock.toml"
+
+    @property
+    def data_dir(self) -> Path:
+        return self.folder / "data"
+
+    @property
+    def settings(self) -> Settings:
+        return load_settings(self.config, data_dir=self.data_dir)
+
+    @contextmanager
+    def up(self, *, workers: int) -> Iterator[PenstockProcess]:
+        """`penstock up`, with every version of the model on the shelf and version 1 serving."""
+        with running_stack(self.data_dir, config=self.config, workers=workers) as stack:
+            self.add_versions()
+            self.activate("1")
+            yield stack
+
+    def add_versions(self) -> None:
+        """Put every version that is not there yet on the shelf."""
+        shelf = wiring.shelf(self.settings)
+        ensure_topics(self.settings.kafka, self.settings.topics, [MODEL])
+        for version, estimator in self.model.estimators.items():
+            record = shelf.add(MODEL, estimator, self.model.sample(), version=version)
+            assert record.state == "validated", record.failure
+
+    def activate(self, version: str) -> None:
+        """Let a version serve, and wait for the controller's word."""
+        send_command(self.settings, "activate", MODEL, arguments={"version": version}, wait_s=COMMAND_S)
+
+    def scorer(self, slot: int) -> PenstockProcess:
+        """A scorer outside any supervisor."""
+        return PenstockProcess(
+            arguments=("run", "scorer", "--slot", str(slot)),
+            data_dir=self.data_dir,
+            config=self.config,
+            name=f"scorer-{slot}",
+        )
+
+    def scorer_pid(self, slot: int) -> int | None:
+        """The process that serves in that slot, once it says so."""
+        status = read_status(self.settings.run_dir, "scorer", slot)
+        return status.pid if status is not None and status.state == "ready" else None
+
+    def encoder(self) -> RequestEncoder:
+        subject = self.requests_topic + "-value"
+        schema_id, schema = wiring.schema_registry(self.settings).latest(subject)
+        return RequestEncoder.of(self.model, schema=schema, schema_id=schema_id)
+
+    def traffic(self, *, per_s: float, first: int = 0) -> Traffic:
+        return Traffic(
+            bootstrap_servers=self.server.bootstrap_servers,
+            topic=self.requests_topic,
+            encoder=self.encoder(),
+            per_s=per_s,
+            first=first,
+        )
+
+    def open_transactions(self) -> OpenTransactions:
+        """Tells when a scorer is in the middle of a transaction."""
+        return OpenTransactions(self.server.bootstrap_servers, self.predictions_topic, self.partitions)
+
+    def predictions(self) -> Predictions:
+        """All that a downstream consumer can read."""
+        _id, schema = wiring.schema_registry(self.settings).latest(self.predictions_topic + "-value")
+        return read_predictions(self.server.bootstrap_servers, self.predictions_topic, schema)
+
+    def ledger(self) -> dict[str, Any]:
+        """The model's entry in what `penstock ledger --json` prints."""
+        ledger = penstock_json("ledger", data_dir=self.data_dir, config=self.config)
+        return dict(next(entry for entry in ledger["models"] if entry["name"] == MODEL))
+
+    def wait_settled(self, timeout_s: float = SETTLE_S, *, but: frozenset[int] = frozenset()) -> None:
+        """Wait until the scorers have committed every request there is, in all partitions `but` some."""
+        deadline = time.monotonic() + timeout_s
+        while (left := self.lag(but=but)) > 0:
+            assert time.monotonic() < deadline, f"{left} requests were not processed within {timeout_s:.0f} s"
+            time.sleep(0.2)
+
+    def lag(self, *, but: frozenset[int] = frozenset()) -> int:
+        """Requests that no transaction has taken yet."""
+        group = scorer_group(self.prefix)
+        consumer = Consumer({"bootstrap.servers": self.server.bootstrap_servers, "group.id": group})
+        try:
+            places = [TopicPartition(self.requests_topic, number) for number in range(self.partitions)]
+            committed = {place.partition: place.offset for place in consumer.committed(places, timeout=30)}
+            lag = 0
+            for place in places:
+                low, high = consumer.get_watermark_offsets(place, timeout=30)
+                done = committed[place.partition]
+                lag += 0 if place.partition in but else high - (done if done >= 0 else low)
+            return lag
+        finally:
+            consumer.close()
+
+    @property
+    def requests_topic(self) -> str:
+        return wiring.topics(self.settings).of(REQUESTS, MODEL)
+
+    @property
+    def predictions_topic(self) -> str:
+        return wiring.topics(self.settings).of(PREDICTIONS, MODEL)
+
+    @property
+    def dead_letters_topic(self) -> str:
+        return wiring.topics(self.settings).of(DEAD_LETTERS)
+
+    @property
+    def receipts_topic(self) -> str:
+        return wiring.topics(self.settings).of(RECEIPTS)
+
+    def _toml(self) -> str:
+        scoring = "".join(f"{name} = {value!r}\n" for name, value in self.scoring.items())
+        return (
+            f'[kafka]\nbootstrap_servers = "{self.server.bootstrap_servers}"\n'
+            f'[topics]\nprefix = "{self.prefix}"\npartitions = {self.partitions}\n'
+            f"[supervisor]\nrestart_backoff_max_s = 1.0\n"
+            f"[scoring]\n{scoring}"
+        )
