@@ -14,10 +14,13 @@ from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
 import fastavro
 
-from schemas.errors import EventDecodeError, SchemaNotFoundError
+from schemas.body_check import BodyCheck
+from schemas.errors import EventDecodeError, RequestBodyError, SchemaNotFoundError
 from schemas.events import Event
 from schemas.framing import prefix, unframe
 from schemas.registry_port import SchemaRegistry
+from schemas.request_schema import without_logical_types
+from schemas.writer_schema import spelled_out
 
 E = TypeVar("E", bound=Event)
 UNREADABLE = (EOFError, LookupError, OverflowError, TypeError, ValueError, fastavro.read.SchemaResolutionError)
@@ -27,6 +30,7 @@ UNREADABLE = (EOFError, LookupError, OverflowError, TypeError, ValueError, fasta
 class _Reading:
     """How values of one writer's schema become one event: `reader` None where both are the same."""
 
+    check: BodyCheck
     writer: Any
     reader: Any
     build: Callable[[Any], Any]
@@ -71,13 +75,11 @@ class EventCodec:
             raise EventDecodeError(f"a tombstone is no {event_type.__name__}")
         schema_id, body = unframe(value)
         reading = self._readings.get((event_type, schema_id)) or self._reading(event_type, schema_id)
-        stream = io.BytesIO(body)
         try:
-            record = fastavro.schemaless_reader(stream, reading.writer, reading.reader)
-        except UNREADABLE as error:
-            raise EventDecodeError(f"not a {event_type.__name__} of schema {schema_id}: {error!r}") from error
-        if stream.tell() != len(body):
-            raise EventDecodeError(f"{len(body) - stream.tell()} bytes are left after the {event_type.__name__}")
+            reading.check.kept(body)
+            record = fastavro.schemaless_reader(io.BytesIO(body), reading.writer, reading.reader)
+        except (RequestBodyError, *UNREADABLE) as error:
+            raise EventDecodeError(f"not a {event_type.__name__} of schema {schema_id}: {error}") from error
         event = reading.build(record)
         assert isinstance(event, event_type), event_type
         return event
@@ -91,12 +93,18 @@ class EventCodec:
     def _reading(self, event_type: type[E], schema_id: int) -> _Reading:
         try:
             written = self._registry.schema(schema_id)
+            spelled = spelled_out(written)
         except SchemaNotFoundError as error:
             raise EventDecodeError(f"written with schema {schema_id}, which the registry does not have") from error
-        writer = fastavro.parse_schema(json.loads(written))
+        except RequestBodyError as error:
+            raise EventDecodeError(f"written with schema {schema_id}: {error.detail}") from error
+        writer = fastavro.parse_schema(json.loads(without_logical_types(written)))
         reader = fastavro.parse_schema(json.loads(event_schema(event_type)))
         reading = _Reading(
-            writer=writer, reader=None if writer == reader else reader, build=_builder(event_type) or _unchanged
+            check=BodyCheck([(spelled, True)]),
+            writer=writer,
+            reader=None if writer == reader else reader,
+            build=_builder(event_type) or _unchanged,
         )
         self._readings[event_type, schema_id] = reading
         return reading

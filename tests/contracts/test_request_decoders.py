@@ -121,7 +121,7 @@ def reencoded(writer: str, values: Sequence[bytes], schema_id: int) -> list[byte
     return encoded(writer, records, schema_id)
 
 
-@property_test
+@settings(property_test, max_examples=60)
 @given(st.lists(cases(plain=True, records_max=3), min_size=2, max_size=3), st.integers(0, 2**32))
 def test_writers_are_mixed_in_one_batch(several: list[Case], seed: int) -> None:
     """Rows of several writers' schemas, of unknown ones and of no frame at all keep their places."""

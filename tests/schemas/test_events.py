@@ -116,7 +116,7 @@ def test_bytes_left_over_are_refused() -> None:
     """An event with anything behind it is none."""
     codec = EventCodec(SchemasInMemory())
 
-    with pytest.raises(EventDecodeError, match="2 bytes are left"):
+    with pytest.raises(EventDecodeError, match="2 bytes are left after the record"):
         codec.decode(Signal, codec.encode(SIGNAL) + b"ab")
 
 
@@ -150,6 +150,30 @@ def test_newer_writers_are_read_without_what_is_new() -> None:
     body = unframe(codec.encode(SIGNAL))[1]
 
     assert codec.decode(Signal, frame(registry.add(json.dumps(newer)), body + b"\x04hi")) == SIGNAL
+
+
+def test_times_of_other_writers_stay_numbers() -> None:
+    """A writer that marks its time as timestamp-millis is read in the same ms since the epoch."""
+    registry = SchemasInMemory()
+    codec = EventCodec(registry)
+    event = Label(model="m", request_id="r", entity_id="e", label="late", event_time=1_364_817_600_123)
+    marked = event_schema(Label).replace(
+        '"type": "long"', '"type": {"type": "long", "logicalType": "timestamp-millis"}'
+    )
+    value = frame(registry.add(marked), unframe(codec.encode(event))[1])
+
+    assert codec.decode(Label, value) == event
+
+
+def test_arrays_of_nothing_are_refused() -> None:
+    """A writer's schema in which a few bytes could claim billions of items is never read with."""
+    registry = SchemasInMemory()
+    bomb = json.loads(event_schema(Signal))
+    bomb["fields"].append({"name": "more", "type": {"type": "array", "items": "null"}})
+    value = frame(registry.add(json.dumps(bomb)), b"")
+
+    with pytest.raises(EventDecodeError, match="take no bytes"):
+        EventCodec(registry).decode(Signal, value)
 
 
 def test_registry_that_is_away_is_no_verdict() -> None:
