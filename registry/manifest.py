@@ -12,7 +12,7 @@ import orjson
 
 from registry.errors import BundleRefusedError
 from registry.loaded import LabelRule
-from registry.profile import ColumnProfile, ReferenceProfile
+from registry.reference_profile import ColumnProfile, ReferenceProfile
 from schemas.errors import SignatureError
 from schemas.signature import Signature
 

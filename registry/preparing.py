@@ -22,7 +22,7 @@ from registry.loaded import Estimator, LabelRule, Scores, score_frame
 from registry.manifest import SampleFacts, sha256
 from registry.metrics import sample_metrics
 from registry.personal import without_personal
-from registry.profile import ReferenceProfile, reference_profile
+from registry.reference_profile import ReferenceProfile, reference_profile
 from registry.sampling import as_features, signature_of
 from registry.skops_file import LoadLimits, dump_estimator, load_estimator
 from schemas.signature import Container, Signature, Task

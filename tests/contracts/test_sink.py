@@ -172,7 +172,7 @@ def test_nan_and_infinity_are_missing(probe: SinkProbe) -> None:
 def test_a_document_that_does_not_fit_is_rejected_alone(
     probe: SinkProbe, change: dict[str, FieldValue], words: str
 ) -> None:
-    """The rejection names the field; neighbours in the same write are stored."""
+    """The rejection names the field; neighbors in the same write are stored."""
     fitting = sample("predictions", document_id="bad")
     bad = replace(fitting, fields={**fitting.fields, **change})
     rejected = probe.sink.write([sample("predictions"), bad, sample("predictions", document_id="two")])

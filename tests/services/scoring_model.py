@@ -74,7 +74,7 @@ class RequestEncoder:
 
     @classmethod
     def of(cls, model: ScoringModel, *, schema: str, schema_id: int) -> "RequestEncoder":
-        return cls(fastavro.parse_schema(json.loads(schema)), schema_id, model.rows.tolist())  # type: ignore[arg-type]
+        return cls(fastavro.parse_schema(json.loads(schema)), schema_id, model.rows.tolist())  # type: ignore[arg-type]  # a record is a dict
 
     def encode(self, number: int) -> bytes:
         buffer = io.BytesIO()

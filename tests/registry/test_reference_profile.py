@@ -4,7 +4,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from registry.profile import BINS, CATEGORIES_MAX, ReferenceProfile, reference_profile
+from registry.reference_profile import BINS, CATEGORIES_MAX, ReferenceProfile, reference_profile
 
 
 def profiled(features: pa.RecordBatch) -> ReferenceProfile:
