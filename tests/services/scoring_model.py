@@ -74,7 +74,8 @@ class RequestEncoder:
 
     @classmethod
     def of(cls, model: ScoringModel, *, schema: str, schema_id: int) -> "RequestEncoder":
-        return cls(fastavro.parse_schema(json.loads(schema)), schema_id, model.rows.tolist())  # type: ignore[arg-type]  # a record is a dict
+        parsed = fastavro.parse_schema(json.loads(schema))
+        return cls(parsed, schema_id, model.rows.tolist())  # type: ignore[arg-type]  # a record's schema is a dict
 
     def encode(self, number: int) -> bytes:
         buffer = io.BytesIO()
