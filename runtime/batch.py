@@ -1,10 +1,13 @@
 """What a lane takes and gives: records as columns in, records and counts out."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from confluent_kafka import Message
+
+from schemas.columns import Rejection
 
 # The class takes parameters in its stubs only.
 KafkaMessage: TypeAlias = "Message[bytes, bytes]"
@@ -98,6 +101,19 @@ class LaneOutput:
 
 class RetryLaterError(Exception):
     """A step can't process its batch now; the lane rewinds and comes again."""
+
+
+def tally_rows(columns: RecordColumns, rejections: Sequence[Rejection]) -> dict[TopicPartitionKey, Tally]:
+    """Count each partition's records by what became of them."""
+    tallies = {
+        (columns.topic, partition): Tally(records=records, scored=records)
+        for partition, records in Counter(columns.partitions).items()
+    }
+    for rejection in rejections:
+        counts = tallies[columns.topic, columns.partitions[rejection.row]]
+        counts.add_dead_letter(rejection.reason)
+        counts.scored -= 1
+    return tallies
 
 
 def _columns(topic: str, messages: Sequence[KafkaMessage]) -> RecordColumns:

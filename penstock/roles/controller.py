@@ -5,8 +5,10 @@ from collections.abc import Callable
 
 from penstock import wiring
 from penstock.roles.lanes import LanePlan, build_lane
-from registry.errors import VersionNotFoundError
+from registry.errors import ShelfUnavailableError, VersionNotFoundError
+from runtime.batch import RetryLaterError
 from runtime.clock import SystemClock
+from runtime.dead_letters import DeadLetterWriter
 from runtime.follower import read_to_end
 from runtime.groups import controller_group
 from runtime.kafka import cluster_id, ensure_topics
@@ -38,6 +40,14 @@ def build_body(settings: Settings, slot: int, meters: Meters) -> Body:
             facts=_facts(settings),
             restore=lambda: _restore(settings),
             ensure_topics=lambda model: _ensure(settings, model),
+            dead_letters=DeadLetterWriter(
+                service=f"controller-{slot}",
+                cluster_id=cluster,
+                topics=topics,
+                codec=codec,
+                clock=clock,
+                value_bytes_max=settings.scoring.dead_letter_bytes_max,
+            ),
         )
         plan = LanePlan(
             name="controller",
@@ -63,6 +73,8 @@ def _facts(settings: Settings) -> Callable[[str, str], VersionFacts]:
             record = catalogue.record(model, version)
         except VersionNotFoundError:
             return VersionFacts(state=None)
+        except ShelfUnavailableError as error:
+            raise RetryLaterError(str(error)) from error
         return VersionFacts(
             state=record.state,
             failure=record.failure or "",

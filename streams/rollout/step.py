@@ -10,12 +10,24 @@ from dataclasses import asdict, dataclass, field, replace
 import orjson
 import structlog
 
-from runtime.batch import Batch, LaneOutput, OutgoingRecords, RecordColumns, RetryLaterError, Tally
+from runtime.batch import (
+    Batch,
+    LaneOutput,
+    OutgoingRecords,
+    RecordColumns,
+    RetryLaterError,
+    Tally,
+    TopicPartitionKey,
+    tally_rows,
+)
 from runtime.clock import Clock
+from runtime.dead_letters import DeadLetterWriter
 from runtime.kafka import SYSTEM_PARTITION
 from schemas.codec import EventCodec
+from schemas.columns import Rejection
 from schemas.errors import EventDecodeError, SchemaRegistryUnavailableError
 from schemas.events import Command, DeploymentState, Event, JournalEntry
+from schemas.reasons import Reason
 from schemas.topics import COMMANDS, DEPLOYMENTS, JOURNAL, MODEL_EVENTS, TopicKind, Topics
 from streams.rollout.decisions import Decision, VersionFacts, decide
 
@@ -69,6 +81,7 @@ class ControllerStep:
         facts: Facts,
         restore: Callable[[], ControllerState],
         ensure_topics: Callable[[str], None],
+        dead_letters: DeadLetterWriter,
     ) -> None:
         self._topics = topics
         self._codec = codec
@@ -76,6 +89,7 @@ class ControllerStep:
         self._facts = facts
         self._restore = restore
         self._ensure_topics = ensure_topics
+        self._dead_letters = dead_letters
         self._state: ControllerState | None = None
         self._pending: ControllerState | None = None
 
@@ -102,13 +116,15 @@ class ControllerStep:
         assert self._state is not None, "refresh comes before process"
         state = self._state
         outgoing: list[OutgoingRecords] = []
-        tallies: dict[tuple[str, int], Tally] = {}
+        tallies: dict[TopicPartitionKey, Tally] = {}
         for columns in batch.columns.values():
-            for command in self._commands(columns, tallies):
-                if command.command_id in state.command_ids:
-                    continue
-                state, records = self._decide(state, command)
-                outgoing += records
+            commands, rejections = self._decode(columns)
+            for command in commands:
+                if command.command_id not in state.command_ids:
+                    state, records = self._decide(state, command)
+                    outgoing += records
+            outgoing += self._dead_letters.records(columns, "", rejections)
+            tallies |= tally_rows(columns, rejections)
         self._pending = state
         return LaneOutput(outgoing=outgoing, tallies=tallies)
 
@@ -117,20 +133,17 @@ class ControllerStep:
         assert self._pending is not None, "committed follows process"
         self._state, self._pending = self._pending, None
 
-    def _commands(self, columns: RecordColumns, tallies: dict[tuple[str, int], Tally]) -> Iterable[Command]:
-        for value, partition, offset in zip(columns.values, columns.partitions, columns.offsets, strict=True):
-            tally = tallies.setdefault((columns.topic, partition), Tally())
-            tally.records += 1
+    def _decode(self, columns: RecordColumns) -> tuple[list[Command], list[Rejection]]:
+        commands, rejections = [], []
+        for row, value in enumerate(columns.values):
             try:
-                command = self._codec.decode(Command, value)
+                commands.append(self._codec.decode(Command, value))
             except EventDecodeError as error:
-                _log.error("command not readable", topic=columns.topic, offset=offset, detail=str(error))
-                tally.add_dead_letter("malformed")
-                continue
+                _log.error("command not readable", topic=columns.topic, offset=columns.offsets[row], detail=str(error))
+                rejections.append(Rejection(row=row, reason=Reason.MALFORMED, detail=str(error)))
             except SchemaRegistryUnavailableError as error:
                 raise RetryLaterError(str(error)) from error
-            tally.scored += 1
-            yield command
+        return commands, rejections
 
     def _decide(self, state: ControllerState, command: Command) -> tuple[ControllerState, list[OutgoingRecords]]:
         before = state.deployments.get(command.model)

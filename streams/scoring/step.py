@@ -1,12 +1,20 @@
 """The scoring lane's step: deployments followed, batches scored, swaps between batches only."""
 
-from collections import Counter
 from collections.abc import Callable, Collection, Sequence
 
-from runtime.batch import Batch, LaneOutput, OutgoingRecords, RecordColumns, RetryLaterError, Tally, TopicPartitionKey
+from runtime.batch import (
+    Batch,
+    LaneOutput,
+    OutgoingRecords,
+    RecordColumns,
+    RetryLaterError,
+    Tally,
+    TopicPartitionKey,
+    tally_rows,
+)
 from runtime.clock import Clock
 from runtime.dead_letters import DeadLetterWriter
-from schemas.columns import PredictionColumns, Rejection
+from schemas.columns import PredictionColumns
 from schemas.errors import SchemaRegistryUnavailableError
 from schemas.topics import PREDICTIONS, REQUESTS, Topics
 from streams.scoring.fleet import Fleet
@@ -82,7 +90,7 @@ class ScoringStep:
                 raise RetryLaterError(f"schemas of {columns.topic} can't be asked for: {error}") from error
             outgoing += self._predictions(columns, predictions, self._fleet.serving[model])
             outgoing += self._dead_letters.records(columns, model, rejections)
-            tallies |= tally(columns, rejections)
+            tallies |= tally_rows(columns, rejections)
         return LaneOutput(outgoing=outgoing, tallies=tallies)
 
     def committed(self) -> None:
@@ -108,16 +116,3 @@ class ScoringStep:
 
 def _never() -> bool:
     return False
-
-
-def tally(columns: RecordColumns, rejections: Sequence[Rejection]) -> dict[TopicPartitionKey, Tally]:
-    """Count each partition's records by what became of them."""
-    tallies = {
-        (columns.topic, partition): Tally(records=records, scored=records)
-        for partition, records in Counter(columns.partitions).items()
-    }
-    for rejection in rejections:
-        counts = tallies[columns.topic, columns.partitions[rejection.row]]
-        counts.add_dead_letter(rejection.reason)
-        counts.scored -= 1
-    return tallies

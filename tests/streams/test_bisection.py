@@ -1,5 +1,7 @@
 """Finding the rows on which an estimator raises."""
 
+from typing import Never
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -9,7 +11,6 @@ from registry.errors import EstimatorError
 from registry.loaded import Scores
 from schemas.reasons import Reason
 from streams.scoring.bisection import score_span
-from typing import Never
 
 
 def scores_of(start: int, stop: int) -> Scores:

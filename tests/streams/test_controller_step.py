@@ -1,0 +1,134 @@
+"""The controller's step: commands in a batch become journal entries, deployments and events."""
+
+from pathlib import Path
+
+import pytest
+
+from runtime.batch import Batch, LaneOutput, RecordColumns, tally_rows
+from runtime.clock import FixedClock
+from runtime.dead_letters import DeadLetterWriter
+from schemas.codec import EventCodec
+from schemas.directory_registry import DirectoryRegistry
+from schemas.events import Command, DeadLetter, DeploymentState, JournalEntry
+from schemas.topics import DEAD_LETTERS, DEPLOYMENTS, JOURNAL, TopicKind, Topics
+from streams.rollout.decisions import VersionFacts
+from streams.rollout.step import ControllerState, ControllerStep, restored_state
+
+
+class Controller:
+    """A step with its codec; what it asked for topics is in `models`."""
+
+    def __init__(self, folder: Path) -> None:
+        self.codec = EventCodec(DirectoryRegistry(folder / "schemas.sqlite"))
+        self.models: list[str] = []
+        clock, topics = FixedClock(1_000), Topics()
+        self.step = ControllerStep(
+            topics=topics,
+            codec=self.codec,
+            clock=clock,
+            facts=lambda _model, version: VersionFacts(state="validated" if version in {"1", "2"} else None),
+            restore=ControllerState,
+            ensure_topics=self.models.append,
+            dead_letters=DeadLetterWriter(
+                service="controller-0",
+                cluster_id="c",
+                topics=topics,
+                codec=self.codec,
+                clock=clock,
+                value_bytes_max=100,
+            ),
+        )
+        self.step.refresh()
+
+    def command(self, version: str, command_id: str) -> bytes:
+        return self.codec.encode(
+            Command(
+                command_id=command_id,
+                model="flights",
+                action="activate",
+                arguments={"version": version},
+                issued_by="ann",
+                issued_at=1,
+            )
+        )
+
+    def process(self, *values: bytes | None) -> LaneOutput:
+        rows = len(values)
+        columns = RecordColumns(
+            topic="commands",
+            keys=[b"flights"] * rows,
+            values=list(values),
+            headers=[None] * rows,
+            partitions=[0] * rows,
+            offsets=list(range(rows)),
+            append_times=[5] * rows,
+        )
+        return self.step.process(Batch(columns={"commands": columns}, offsets_next={("commands", 0): rows}))
+
+    def values(self, output: LaneOutput, kind: TopicKind) -> list[bytes]:
+        return [value for records in output.outgoing if records.topic == kind.name for value in records.values]
+
+
+@pytest.fixture
+def controller(tmp_path: Path) -> Controller:
+    return Controller(tmp_path)
+
+
+def test_each_command_is_decided_on_the_state_that_the_one_before_left(controller: Controller) -> None:
+    """Two activations in one batch: two generations, the second knows the first."""
+    output = controller.process(controller.command("1", "a"), controller.command("2", "b"))
+
+    states = [controller.codec.decode(DeploymentState, value) for value in controller.values(output, DEPLOYMENTS)]
+    entries = [controller.codec.decode(JournalEntry, value) for value in controller.values(output, JOURNAL)]
+    assert [(state.generation, state.previous_version) for state in states] == [(1, None), (2, "1")]
+    assert [(entry.sequence, entry.outcome) for entry in entries] == [(0, "accepted"), (1, "accepted")]
+    assert controller.models == ["flights", "flights"]
+
+
+def test_what_was_not_committed_is_decided_again_and_what_was_is_not(controller: Controller) -> None:
+    """An aborted batch comes again and is decided the same; a repeated command id acts once."""
+    first = controller.process(controller.command("1", "a"))
+    again = controller.process(controller.command("1", "a"))
+    controller.step.committed()
+    repeated = controller.process(controller.command("1", "a"))
+
+    assert first == again
+    assert list(repeated.outgoing) == []
+
+
+def test_a_command_that_can_not_be_read_is_dead_lettered_and_its_neighbors_are_decided(controller: Controller) -> None:
+    """Junk on the commands topic stops nobody."""
+    output = controller.process(b"junk", controller.command("1", "a"), None)
+
+    letters = [controller.codec.decode(DeadLetter, value) for value in controller.values(output, DEAD_LETTERS)]
+    assert [(letter.offset, letter.reason, letter.value) for letter in letters] == [
+        (0, "malformed", b"junk"),
+        (2, "malformed", None),
+    ]
+    assert len(controller.values(output, DEPLOYMENTS)) == 1
+    tally = output.tallies["commands", 0]
+    assert (tally.records, tally.scored, tally.dead_lettered) == (3, 1, {"malformed": 2})
+
+
+def test_the_state_comes_back_from_what_was_written(controller: Controller) -> None:
+    """A new controller goes on from the topics: same deployments, next sequence, known command ids."""
+    output = controller.process(controller.command("1", "a"), controller.command("9", "b"))
+
+    state = restored_state(
+        [controller.codec.decode(DeploymentState, value) for value in controller.values(output, DEPLOYMENTS)],
+        [controller.codec.decode(JournalEntry, value) for value in controller.values(output, JOURNAL)],
+    )
+    assert state.sequences == {"flights": 2}
+    assert state.command_ids == ("a", "b")
+    assert state.deployments["flights"].versions[0].version == "1"
+
+
+def test_an_empty_batch_of_rejections_counts_all_as_scored() -> None:
+    """Tallies start from everything being scored."""
+    columns = RecordColumns(
+        topic="t", keys=[None], values=[b""], headers=[None], partitions=[3], offsets=[9], append_times=[0]
+    )
+
+    tallies = tally_rows(columns, [])
+
+    assert (tallies["t", 3].records, tallies["t", 3].scored) == (1, 1)
