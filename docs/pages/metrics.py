@@ -5,7 +5,7 @@ from runtime.metrics import METRICS, Metric
 
 _INTRO = """
 Each process serves these at `/metrics` on `metrics.host` and `metrics.port`; port 0 takes a free one.
-The port taken is in `run/ROLE-SLOT.json`, and
+The port taken is in `run/ROLE-SLOT.json`.
 `run/metrics-targets.json` lists those of a running stack, as Prometheus's `file_sd_configs` reads them.
 Counters end in `_total` where they are served, histograms in `_bucket`, `_sum` and `_count`.
 """

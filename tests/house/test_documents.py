@@ -11,8 +11,10 @@ from docs.pages.cli import commands
 from docs.pages.settings import setting_names
 from docs.reference import FOLDER, stale
 from penstock.processes import ROLES
+from runtime.metrics import METRICS, Metric
+from schemas.events import EVENT_TYPES
 from schemas.reasons import Reason
-from schemas.topics import CATALOGUE
+from schemas.topics import CATALOGUE, TopicKind
 from tests.house.command_lines import commands_in, fault_of
 from tests.house.sources import ROOT, pages, prose
 
@@ -21,7 +23,7 @@ HEADING = re.compile(r"^#+ (?P<words>.+)$")
 TWO_SENTENCES = re.compile(r"[a-z`)]\. [A-Z`]")
 MAKE_TARGET = re.compile(r"\bmake ([a-z][a-z-]+)")
 DOTTED_SETTING = re.compile(
-    r"`((?:kafka|topics|scoring|registry|producers|store|embedded|supervisor)\.(?!sqlite)[a-z_]+)`"
+    r"`((?:kafka|topics|scoring|registry|producers|store|embedded|metrics|supervisor)\.(?!sqlite)[a-z_]+)`"
 )
 OPERATORS = (ROOT / "docs" / "operators.md").read_text(encoding="utf-8")
 PAGES = [path.relative_to(ROOT).as_posix() for path in pages()]
@@ -103,19 +105,29 @@ def test_every_setting_is_documented() -> None:
 
 
 @pytest.mark.parametrize("kind", CATALOGUE, ids=lambda kind: kind.name)
-def test_every_topic_has_its_writers_in_the_access_table(kind: object) -> None:
+def test_every_topic_has_its_writers_in_the_access_table(kind: TopicKind) -> None:
     """The operators' table of who may write which topic says what the catalogue says."""
-    assert kind in CATALOGUE
-    declared = next(each for each in CATALOGUE if each is kind)
-    name = f"MODEL.{declared.name}" if declared.per_model else declared.name
+    name = f"MODEL.{kind.name}" if kind.per_model else kind.name
 
-    assert f"| `{name}` | {declared.owner} |" in OPERATORS
+    assert f"| `{name}` | {kind.owner} |" in OPERATORS
 
 
 @pytest.mark.parametrize("reason", list(Reason))
 def test_every_reason_is_documented(reason: Reason) -> None:
     """The reference of reasons has each code with its remedy."""
     assert f"| `{reason.value}` |" in (FOLDER / "reference" / "reasons.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("metric", METRICS, ids=lambda metric: metric.name)
+def test_every_metric_is_documented(metric: Metric) -> None:
+    """The reference of metrics has each one with its meaning."""
+    assert f"| `{metric.name}` |" in (FOLDER / "reference" / "metrics.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("event_type", EVENT_TYPES, ids=lambda event_type: event_type.__name__)
+def test_every_event_is_documented(event_type: type) -> None:
+    """The reference of events has a heading for each."""
+    assert f"### {event_type.__name__}\n" in (FOLDER / "reference" / "events.md").read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("kind", list(FindingKind))

@@ -24,6 +24,7 @@ DOORS: dict[str, tuple[str, ...]] = {
     "sklearn": ("registry/", "penstock/demo/", "tests/", "benchmarks/"),
     "skops": ("registry/", "penstock/demo/", "tests/", "benchmarks/"),
     "faust": ("streams/faust_app.py", "tests/", "benchmarks/"),
+    "prometheus_client": ("runtime/metrics.py", "tests/"),
     "river": ("tests/",),
     "elasticsearch": (),
 }
