@@ -5,13 +5,14 @@ predictions to judge. Registers and activates through penstock's own doors.
 """
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from confluent_kafka import Consumer, TopicPartition
+from confluent_kafka.admin import AdminClient
 
 from penstock import wiring
 from penstock.commanding import command as send_command
@@ -19,12 +20,13 @@ from runtime.groups import scorer_group
 from runtime.kafka import ensure_topics
 from runtime.process import read_status
 from runtime.settings import Settings, load_settings
+from schemas.codec import E
 from schemas.topics import DEAD_LETTERS, PREDICTIONS, RECEIPTS, REQUESTS
 from tests.services.kafka_server import KafkaServer
 from tests.services.scoring_model import RequestEncoder, ScoringModel
-from tests.services.topic_records import OpenTransactions, Predictions, read_predictions
+from tests.services.topic_records import OpenTransactions, Predictions, TopicRecord, read_predictions
 from tests.services.traffic import Traffic
-from tests.stack import PenstockProcess, penstock_json, running_stack
+from tests.stack import PenstockProcess, command_line, penstock_json, running_stack
 
 MODEL = "boxes"
 SETTLE_S = 90.0
@@ -92,6 +94,10 @@ class Deployment:
         status = read_status(self.settings.run_dir, "scorer", slot)
         return status.pid if status is not None and status.state == "ready" else None
 
+    def serving_slots(self, slots: Sequence[int]) -> set[int]:
+        """Those of these slots whose process lives and says that it serves."""
+        return {slot for slot in slots if (pid := self.scorer_pid(slot)) is not None and command_line(pid)}
+
     def encoder(self) -> RequestEncoder:
         subject = self.requests_topic + "-value"
         schema_id, schema = wiring.schema_registry(self.settings).latest(subject)
@@ -120,6 +126,21 @@ class Deployment:
         ledger = penstock_json("ledger", data_dir=self.data_dir, config=self.config)
         return dict(next(entry for entry in ledger["models"] if entry["name"] == MODEL))
 
+    def log_ends(self) -> dict[int, int]:
+        """The offset after the last request of each partition."""
+        return {partition: high for partition, (_low, high) in self._extents().items()}
+
+    def delete_before(self, partition: int, offset: int) -> None:
+        """What retention does with requests, at once."""
+        admin = AdminClient({"bootstrap.servers": self.server.bootstrap_servers})
+        place = TopicPartition(self.requests_topic, partition, offset)
+        for future in admin.delete_records([place], request_timeout=30).values():
+            future.result(30)
+
+    def decode(self, event_type: type[E], record: TopicRecord) -> E:
+        """One of penstock's events from a record."""
+        return wiring.codec(self.settings).decode(event_type, record.value)
+
     def wait_settled(self, timeout_s: float = SETTLE_S, *, but: frozenset[int] = frozenset()) -> None:
         """Wait until the scorers have committed every request there is, in all partitions `but` some."""
         deadline = time.monotonic() + timeout_s
@@ -131,17 +152,23 @@ class Deployment:
         """Requests that no transaction has taken yet."""
         group = scorer_group(self.prefix)
         consumer = Consumer({"bootstrap.servers": self.server.bootstrap_servers, "group.id": group})
-        try:
-            places = [TopicPartition(self.requests_topic, number) for number in range(self.partitions)]
-            committed = {place.partition: place.offset for place in consumer.committed(places, timeout=30)}
-            lag = 0
-            for place in places:
-                low, high = consumer.get_watermark_offsets(place, timeout=30)
-                done = committed[place.partition]
-                lag += 0 if place.partition in but else high - (done if done >= 0 else low)
-            return lag
-        finally:
-            consumer.close()
+        places = [TopicPartition(self.requests_topic, number) for number in range(self.partitions)]
+        committed = {place.partition: place.offset for place in consumer.committed(places, timeout=30)}
+        consumer.close()
+        return sum(
+            high - (committed[partition] if committed[partition] >= 0 else low)
+            for partition, (low, high) in self._extents().items()
+            if partition not in but
+        )
+
+    def _extents(self) -> dict[int, tuple[int, int]]:
+        consumer = Consumer({"bootstrap.servers": self.server.bootstrap_servers, "group.id": "tests.extents"})
+        extents = {
+            partition: consumer.get_watermark_offsets(TopicPartition(self.requests_topic, partition), timeout=30)
+            for partition in range(self.partitions)
+        }
+        consumer.close()
+        return extents
 
     @property
     def requests_topic(self) -> str:
