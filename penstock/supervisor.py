@@ -15,11 +15,17 @@ import structlog
 
 from penstock.child import Child, ChildSpec
 from runtime.embedded import read_address
-from runtime.errors import RuntimeShellError
+from runtime.errors import BrokerUnreachableError, RuntimeShellError
+from runtime.group_lag import GroupLag
+from runtime.groups import sink_group
+from runtime.kafka import EMBEDDED_PARTITIONS, partition_counts
+from runtime.process import wait_until
 from runtime.settings import Settings
 from runtime.stack import Stack, announce, find_stack, withdraw
+from schemas.topics import DEAD_LETTERS, PREDICTIONS, RECEIPTS, Topics
 
 LOOK_EVERY_S = 0.1
+SINK_CATCHES_UP_S = 3.0
 _log = structlog.get_logger("penstock.supervisor")
 
 
@@ -39,6 +45,7 @@ class Supervisor:
         self._config = config
         self._on_ready = on_ready
         self._stop = threading.Event()
+        self._running: Settings | None = None
         self._broker: Child | None = None
         self._children: list[Child] = []
 
@@ -65,6 +72,7 @@ class Supervisor:
         settings = self._settings
         if settings.kafka.embedded:
             self._broker, settings = self._start_broker()
+        self._running = settings
         specs = [ChildSpec(role="controller", slot=0), ChildSpec(role="sink", slot=0)]
         specs += [ChildSpec(role="scorer", slot=slot) for slot in range(settings.workers)]
         self._children = [Child(spec, settings, config=self._config) for spec in specs]
@@ -113,12 +121,33 @@ class Supervisor:
         sinks = [child for child in self._children if child.role == "sink"]
         others = [child for child in self._children if child.role != "sink"]
         brokers = [self._broker] if self._broker is not None else []
-        for group in (others, sinks, brokers):
-            for child in group:
-                child.ask_to_stop()
-            for child in group:
-                child.await_end(deadline)
+        _end(others, deadline)
+        if self._broker is not None and not self._broker.dead:
+            self._await_sink()
+        _end(sinks, deadline)
+        _end(brokers, deadline)
         self._children, self._broker = [], None
+
+    def _await_sink(self) -> None:
+        """Give the sink a moment: what it has not read goes with the embedded broker."""
+        settings = self._running
+        if settings is None:
+            return
+        lag = GroupLag(settings.kafka, sink_group(settings.topics.prefix))
+        try:
+            kinds = (PREDICTIONS, DEAD_LETTERS, RECEIPTS)
+            names = Topics(settings.topics.prefix)
+            topics = [topic for topic in partition_counts(settings.kafka) if names.kind_of(topic) in kinds]
+            caught_up = wait_until(
+                lambda: not any(part.records for topic in topics for part in lag.of_topic(topic, EMBEDDED_PARTITIONS)),
+                timeout_s=SINK_CATCHES_UP_S,
+            )
+            if not caught_up:
+                _log.warning("stopped before the sink had read everything; the embedded broker forgets the rest")
+        except BrokerUnreachableError as error:
+            _log.warning("how far the sink is could not be asked", detail=str(error))
+        finally:
+            lag.close()
 
     def _write_metrics_targets(self) -> None:
         """Where Prometheus finds the metrics of each process, in the form of its file_sd_configs."""
@@ -139,6 +168,13 @@ class Supervisor:
             schema_registry=str(settings.registry_dir / "schemas.sqlite"),
             processes=tuple(names if self._broker is None else [self._broker.name, *names]),
         )
+
+
+def _end(children: Sequence[Child], deadline: float) -> None:
+    for child in children:
+        child.ask_to_stop()
+    for child in children:
+        child.await_end(deadline)
 
 
 def up(settings: Settings, *, config: str | None, on_ready: Callable[[Stack], None]) -> int:
