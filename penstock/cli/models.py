@@ -13,11 +13,9 @@ from penstock.cli.samples import read_sample
 from penstock.cli.versions import find_version, newest_version
 from penstock.errors import VersionUnfitError
 from penstock.person import person
+from penstock.registration import make_topics
 from registry.catalogue import VersionRecord, VersionState
-from runtime.errors import RuntimeShellError
-from runtime.kafka import ensure_topics
 from runtime.settings import Settings
-from runtime.stack import attach
 from schemas.signature import Task
 
 if TYPE_CHECKING:
@@ -83,7 +81,8 @@ def add(
         version=version,
         registered_by=person(),
     )
-    _make_topics(settings, name)
+    if problem := make_topics(settings, name):
+        say(f"no topics made yet ({problem}); they are made when a version is activated")
     (print_json if as_json else print_fields)(_summary(record))
     if record.state is VersionState.REJECTED:
         raise VersionUnfitError(name, record.version, record.failure)
@@ -156,11 +155,3 @@ def _summary(record: VersionRecord) -> dict[str, object]:
         "failure": record.failure or None,
         "bundle": record.bundle,
     }
-
-
-def _make_topics(settings: Settings, name: str) -> None:
-    """Make the model's topics when a broker answers; else they are made when it is activated."""
-    try:
-        ensure_topics(attach(settings).kafka, settings.topics, [name])
-    except RuntimeShellError as error:
-        say(f"no topics made yet ({error}); they are made when a version is activated")
