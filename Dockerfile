@@ -19,7 +19,7 @@ FROM python:3.11-slim
 RUN useradd --system --uid 10001 --create-home penstock \
     && install --directory --owner penstock --group penstock /var/lib/penstock
 COPY --from=build /opt/penstock /opt/penstock
-ENV PATH=/opt/penstock/bin:$PATH PENSTOCK_DATA_DIR=/var/lib/penstock PYTHONUNBUFFERED=1
+ENV PATH=/opt/penstock/bin:$PATH PENSTOCK_DATA_DIR=/var/lib/penstock OMP_NUM_THREADS=1 PYTHONUNBUFFERED=1
 USER penstock
 VOLUME /var/lib/penstock
 ENTRYPOINT ["penstock"]

@@ -124,7 +124,7 @@ DEAD_LETTERS = TopicKind(
     key="source key",
     value="DeadLetter",
     retention_ms=90 * DAY_MS,
-    owner="scorer, sink",
+    owner="scorer, controller, sink",
     doc="Records that could not be processed, with reason and original bytes.",
 )
 RECEIPTS = TopicKind(
