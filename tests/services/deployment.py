@@ -150,16 +150,21 @@ class Deployment:
 
     def lag(self, *, but: frozenset[int] = frozenset()) -> int:
         """Requests that no transaction has taken yet."""
-        group = scorer_group(self.prefix)
-        consumer = Consumer({"bootstrap.servers": self.server.bootstrap_servers, "group.id": group})
-        places = [TopicPartition(self.requests_topic, number) for number in range(self.partitions)]
-        committed = {place.partition: place.offset for place in consumer.committed(places, timeout=30)}
-        consumer.close()
+        committed = self.committed()
         return sum(
-            high - (committed[partition] if committed[partition] >= 0 else low)
+            high - max(committed[partition], low)
             for partition, (low, high) in self._extents().items()
             if partition not in but
         )
+
+    def committed(self) -> dict[int, int]:
+        """The scorers' committed offset of each partition; 0 where there is none."""
+        group = scorer_group(self.prefix)
+        consumer = Consumer({"bootstrap.servers": self.server.bootstrap_servers, "group.id": group})
+        places = [TopicPartition(self.requests_topic, number) for number in range(self.partitions)]
+        found = {place.partition: max(place.offset, 0) for place in consumer.committed(places, timeout=30)}
+        consumer.close()
+        return found
 
     def _extents(self) -> dict[int, tuple[int, int]]:
         consumer = Consumer({"bootstrap.servers": self.server.bootstrap_servers, "group.id": "tests.extents"})
