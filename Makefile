@@ -34,16 +34,16 @@ test: check  ## every check and every test, real servers included where a JDK an
 
 check: setup-dev format lint types imports docs tests
 
-format:
+format: setup-dev
 	$(BIN)/ruff format --check .
 
-lint:
+lint: setup-dev
 	$(BIN)/ruff check .
 
-types:
+types: setup-dev
 	$(BIN)/mypy
 
-imports:
+imports: setup-dev
 	$(BIN)/lint-imports
 
 docs: setup-dev
