@@ -47,7 +47,9 @@ class ScoringSettings(Section):
     """The scoring lane."""
 
     batch_records_max: int = Field(2_000, ge=1, le=50_000, description="records polled into one batch")
-    batch_wait_ms: int = Field(50, ge=1, description="how long a poll waits for a first record; what has arrived by then is the batch")
+    batch_wait_ms: int = Field(
+        50, ge=1, description="how long a poll waits for a first record; what has arrived by then is the batch"
+    )
     decoder: Literal["arrow", "fastavro"] = Field("arrow", description="arrow decodes whole batches")
     value_bytes_max: int = Field(262_144, ge=64, description="longer values are dead-lettered as oversize")
     dead_letter_bytes_max: int = Field(65_536, ge=0, description="original bytes kept in a dead letter")
