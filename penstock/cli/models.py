@@ -9,7 +9,6 @@ from penstock import wiring
 from penstock.cli.arguments import READABLE_FILE, ModelName
 from penstock.cli.options import example, with_json, with_settings
 from penstock.cli.output import iso, print_fields, print_json, print_table, say
-from penstock.cli.samples import read_sample
 from penstock.cli.versions import find_version, newest_version
 from penstock.errors import VersionUnfitError
 from penstock.person import person
@@ -70,6 +69,9 @@ def add(
 
     The sample gives the features with their types, the reference profile and the golden vectors.
     """
+    # pandas takes a second to import, and listing versions does not need it.
+    from penstock.cli.samples import read_sample  # noqa: PLC0415
+
     record = wiring.shelf(settings).add_file(
         name,
         file,

@@ -33,7 +33,7 @@ from schemas.events import DeploymentState, LogEntry
 from schemas.topics import DEPLOYMENTS, LOGS, REQUESTS
 
 PROBE = "doctor"
-_SILENT_MS = 10_000
+_SILENT_MS = 8_000
 _CATCH_UP_S = 20.0
 _LOOK_S = 0.2
 _COUNTS = "SELECT (SELECT count(*) FROM predictions) AS predictions, (SELECT count(*) FROM dead_letters) AS letters"
@@ -103,17 +103,13 @@ class Probes:
         return str(path.resolve())
 
     def stack(self) -> str:
-        """The processes on this machine; where servers are configured they may run elsewhere."""
+        """Whether one runs on this machine; where servers are configured it may run elsewhere."""
         stack = find_stack(self.settings)
-        if stack is None:
-            if self.settings.kafka.embedded:
-                raise HopFailure(f"no stack runs on {self.settings.data_dir}")
-            return "none on this machine; the configured servers are looked at"
-        states = [_process_state(self.settings, name) for name in stack.processes]
-        wrong = [words for sound, words in states if not sound]
-        if wrong:
-            raise HopFailure("; ".join(wrong))
-        return ", ".join(words for _, words in states)
+        if stack is not None:
+            return f"process {stack.pid} with {', '.join(stack.processes)}"
+        if self.settings.kafka.embedded:
+            raise HopFailure(f"no stack runs on {self.settings.data_dir}")
+        return "none on this machine; the configured servers are looked at"
 
     def broker(self) -> str:
         kafka = self.attached.kafka
@@ -163,6 +159,7 @@ class Probes:
 
     def controller(self) -> str:
         """Ask it something that it refuses: that it answers is all that matters."""
+        self._require_beats("controller")
         started = time.monotonic()
         with suppress(CommandRefusedError):
             command(self.attached, "probe", PROBE, arguments={}, wait_s=self.timeout_s)
@@ -178,6 +175,7 @@ class Probes:
 
     def scorer(self) -> str:
         """Every model's requests are read to their end, or at least further than before."""
+        self._require_beats("scorer")
         lag = GroupLag(self.attached.kafka, scorer_group(self.settings.topics.prefix))
         try:
             behind = [self._requests_behind(lag, model) for model in self.states]
@@ -187,6 +185,7 @@ class Probes:
 
     def sink(self) -> str:
         """The probe must come out of the other end."""
+        self._require_beats("sink")
         started = time.monotonic()
         store = wiring.store(self.settings)
         while time.monotonic() - started < self.timeout_s:
@@ -200,6 +199,14 @@ class Probes:
     def store(self) -> str:
         (counts,) = wiring.store(self.settings).query(_COUNTS)
         return f"{self.settings.store_path}: {counts['predictions']!r} predictions, {counts['letters']!r} dead letters"
+
+    def _require_beats(self, role: str) -> None:
+        """Every process of that role on this machine must have said lately that it serves."""
+        stack = find_stack(self.settings)
+        names = [name for name in stack.processes if name.startswith(f"{role}-")] if stack is not None else []
+        wrong = [fault for name in names if (fault := _fault_of(self.settings, name))]
+        if wrong:
+            raise HopFailure("; ".join(wrong))
 
     def _publish(self, topic: str) -> bytes:
         entry = LogEntry(
@@ -223,15 +230,15 @@ class Probes:
         return latest
 
 
-def _process_state(settings: Settings, name: str) -> tuple[bool, str]:
-    """Whether a process said lately that it serves, and that in words."""
+def _fault_of(settings: Settings, name: str) -> str | None:
+    """What is wrong with a process by its last word; None when it said lately that it serves."""
     role, _, slot = name.rpartition("-")
     status = read_status(settings.run_dir, role, int(slot))
     if status is None:
-        return False, f"{name} has not started"
+        return f"{name} has not started"
     silent_ms = SystemClock().now_ms() - status.beat_at
     if silent_ms > _SILENT_MS:
-        return False, f"{name} has been silent for {silent_ms // 1000} s"
+        return f"{name} has been silent for {silent_ms // 1000} s"
     if status.state != "ready":
-        return False, f"{name} is {status.state}{': ' if status.detail else ''}{status.detail}"
-    return True, f"{name} ready"
+        return f"{name} is {status.state}{': ' if status.detail else ''}{status.detail}"
+    return None
