@@ -46,6 +46,10 @@ class Deployment:
 
     def __post_init__(self) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
+        self.write_config()
+
+    def write_config(self) -> None:
+        """Write the configuration file anew, after a change."""
         self.config.write_text(self._toml(), encoding="utf-8")
 
     @property

@@ -6,7 +6,7 @@ from runtime.groups import scorer_group
 from tests.services.deployment import Deployment
 from tests.services.faults import FaultLog
 from tests.services.verdicts import assert_balanced, assert_each_exactly_once, assert_in_order
-from tests.services.waiting import wait_for
+from tests.services.waiting import BACK_S, wait_for
 
 PER_S = 1_500.0
 # Which slots run beside slot 0 of the stack, step by step.
@@ -45,20 +45,19 @@ def test_scorers_join_and_leave_under_load(deployment: Deployment, faults: Fault
 def wait_for_members(deployment: Deployment, members: int) -> dict[int, str]:
     """The owner of each partition, once that many members share all of them."""
     owners: dict[int, str] = {}
+    admin = AdminClient({"bootstrap.servers": deployment.server.bootstrap_servers})
 
     def shared() -> bool:
         owners.clear()
-        owners.update(owners_of(deployment))
+        owners.update(owners_of(admin, scorer_group(deployment.prefix)))
         return len(owners) == deployment.partitions and len(set(owners.values())) == members
 
-    wait_for(shared, f"{members} scorers share all partitions", every_s=0.2)
+    wait_for(shared, f"{members} scorers share all partitions", timeout_s=BACK_S, every_s=0.5)
     return dict(owners)
 
 
-def owners_of(deployment: Deployment) -> dict[int, str]:
+def owners_of(admin: AdminClient, group: str) -> dict[int, str]:
     """The group's member for each partition, as the broker knows it."""
-    admin = AdminClient({"bootstrap.servers": deployment.server.bootstrap_servers})
-    group = scorer_group(deployment.prefix)
     described = admin.describe_consumer_groups([group], request_timeout=10)[group].result(10)
     return {
         place.partition: member.member_id
