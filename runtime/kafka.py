@@ -161,7 +161,9 @@ def describe_topic(kafka: KafkaSettings, topic: str) -> dict[str, str]:
     if is_embedded(kafka):
         return {}
     resource = ConfigResource(ResourceType.TOPIC, topic)
-    future = build_admin(kafka).describe_configs([resource])[resource]
+    # The client must outlive the answer: a call of one that is collected ends with it.
+    admin = build_admin(kafka)
+    future = admin.describe_configs([resource])[resource]
     entries = _call(kafka, lambda: future.result(kafka.request_timeout_s))
     return {name: str(entry.value) for name, entry in entries.items()}
 
