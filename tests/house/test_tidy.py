@@ -6,6 +6,7 @@ import sys
 
 import pytest
 
+from docs.pages.settings import setting_names
 from tests.house.sources import ROOMS, ROOT, Source, sources
 
 FORBIDDEN_NAMES = {"utils", "helpers", "common", "misc", "manager", "core", "types", "base"}
@@ -169,6 +170,19 @@ def test_every_test_says_its_behavior_in_a_sentence(code: list[Source]) -> None:
                     silent.append(f"{source.path}:{node.lineno} {node.name}")
 
     assert silent == []
+
+
+@pytest.mark.parametrize("name", list(setting_names()))
+def test_every_setting_is_read(code: list[Source], name: str) -> None:
+    """A setting that nothing reads would be a promise that nothing keeps."""
+    leaf = re.compile(rf"\b{name.rsplit('.')[-1]}\b")
+    readers = [
+        source.path
+        for source in code
+        if source.in_room and source.path != "runtime/settings.py" and leaf.search(source.text)
+    ]
+
+    assert readers != []
 
 
 def test_rooms_are_typed_for_others() -> None:
