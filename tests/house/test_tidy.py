@@ -175,7 +175,7 @@ def test_every_test_says_its_behavior_in_a_sentence(code: list[Source]) -> None:
 @pytest.mark.parametrize("name", list(setting_names()))
 def test_every_setting_is_read(code: list[Source], name: str) -> None:
     """A setting that nothing reads would be a promise that nothing keeps."""
-    leaf = re.compile(rf"\b{name.rsplit('.')[-1]}\b")
+    leaf = re.compile(rf"\b{name.rsplit('.', maxsplit=1)[-1]}\b")
     readers = [
         source.path
         for source in code
