@@ -12,6 +12,7 @@ from benchmarks.offsets import BenchmarkFailedError, Places
 from benchmarks.outputs import check_outputs, read_outputs
 from benchmarks.request_log import RequestLog
 from benchmarks.workload import Workload
+from tests.stack import resident_bytes_max
 
 ROOT = Path(__file__).resolve().parents[1]
 RUN_TIMEOUT_S = 300.0
@@ -69,14 +70,6 @@ def running(command: Sequence[str], *, said: Path) -> Iterator[subprocess.Popen[
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
-
-
-def resident_bytes_max(pid: int) -> int:
-    """The peak of a process's resident memory, as Linux keeps it."""
-    for line in Path(f"/proc/{pid}/status").read_text(encoding="ascii").splitlines():
-        if line.startswith("VmHWM:"):
-            return int(line.split()[1]) * 1_024
-    raise BenchmarkFailedError(f"the system does not tell the memory of process {pid}")
 
 
 def cpu_s(pid: int) -> float:

@@ -188,6 +188,14 @@ def command_line(pid: int) -> str:
         return ""
 
 
+def resident_bytes_max(pid: int) -> int:
+    """The most memory that a process ever had resident, as Linux keeps it."""
+    for line in Path(f"/proc/{pid}/status").read_text(encoding="ascii").splitlines():
+        if line.startswith("VmHWM:"):
+            return int(line.split()[1]) * 1_024
+    raise StackFailedError(f"the system does not tell the memory of process {pid}")
+
+
 def kill_quietly(pid: int) -> None:
     """SIGKILL, whether or not the process is still there."""
     try:
