@@ -72,7 +72,7 @@ def _registered(settings: Settings, pipeline: Pipeline, sample: pd.DataFrame, te
     if record.state is not VersionState.VALIDATED:
         raise DemoFailedError(f"version {record.version} did not pass validation: {record.failure}")
     estimator = type(pipeline[-1]).__name__
-    metrics = ", ".join(f"{name} {value:.3f}" for name, value in sorted(record.metrics.items()))
+    metrics = ", ".join(f"{name} {value:.3f}" for name, value in sorted(record.metrics.items()) if name != "rows")
     tell(
         f"version {record.version}: {estimator}, trained, registered, validated in "
         f"{time.monotonic() - started:.0f} s ({metrics})"
