@@ -12,6 +12,7 @@ import structlog
 from confluent_kafka import Consumer, KafkaException, TopicPartition
 
 from runtime.batch import TopicPartitionKey
+from runtime.membership import Membership
 from runtime.offsets import OffsetsUnavailableError, start_offsets
 
 _RETRY_EVERY_S = 0.2
@@ -27,8 +28,9 @@ class SinkAssignment:
     offsets that were gone before they were read.
     """
 
-    def __init__(self, consumer: Consumer, *, deadline_s: float) -> None:
+    def __init__(self, consumer: Consumer, *, membership: Membership, deadline_s: float) -> None:
         self._consumer = consumer
+        self._membership = membership
         self._deadline_s = deadline_s
         self._positions: dict[TopicPartitionKey, int] = {}
         self._held = False
@@ -36,8 +38,8 @@ class SinkAssignment:
         self.lost = 0
 
     def subscribe(self, topics: Sequence[str]) -> None:
-        """Take part in the group for exactly these topics."""
-        self._consumer.subscribe(list(topics), on_assign=self._assigned, on_revoke=self._revoked, on_lost=self._revoked)
+        """Read exactly these topics from now on."""
+        self._membership.subscribe(topics, assigned=self._assigned, revoked=self._revoked)
 
     def owned(self, offsets_next: Mapping[TopicPartitionKey, int]) -> list[TopicPartition]:
         """Those of the offsets that are still ours to commit."""

@@ -56,13 +56,17 @@ from schemas.topics import (
 )
 
 Decode = Callable[[bytes, RecordPosition], Document]
+_REFUSALS = (PoisonRecordError, SchemaNotFoundError, EventDecodeError)
 
 
 class PredictionDecoder(Protocol):
-    """Reads the framed bytes of a prediction; times come as milliseconds."""
+    """Reads the framed bytes of predictions; times come as milliseconds."""
 
-    def read(self, value: bytes) -> Mapping[str, FieldValue]:
-        """Raises `EventDecodeError`, and `SchemaRegistryUnavailableError` when asking again may help."""
+    def read_all(self, values: Sequence[bytes]) -> Sequence[Mapping[str, FieldValue] | EventDecodeError]:
+        """Each prediction, or why there is none, in order.
+
+        Raises `SchemaRegistryUnavailableError` when asking again may help.
+        """
         ...
 
 
@@ -118,9 +122,30 @@ class RecordDecoder:
         Raises `SchemaRegistryUnavailableError`: the same records can be decoded later.
         """
         kind = self._topics.kind_of(columns.topic)
+        assert kind is not None, columns.topic
         assert self._is_stored(kind), f"{columns.topic} is not subscribed to"
-        assert kind is not None
-        decode = self._decode_of(kind, columns.topic)
+        if kind in (PREDICTIONS, SHADOWS):
+            return self._predictions_of(columns, self.model_of(columns.topic))
+        return self._events_of(columns, kind)
+
+    def _predictions_of(self, columns: RecordColumns, model: str) -> DecodedRecords:
+        """What the model keeps personal is asked for once per batch."""
+        personal = self._personal_features(model)
+        predictions = self._predictions.read_all([value or b"" for value in columns.values])
+        decoded = DecodedRecords()
+        for row, found in enumerate(predictions):
+            try:
+                prediction = _prediction_of(found, columns.values[row], model)
+                document = prediction_document(prediction, cluster_id=self._cluster_id, personal=personal)
+            except _REFUSALS as error:
+                decoded.rejections.append(_rejection(row, error))
+            else:
+                decoded.documents.append(document)
+                decoded.rows.append(row)
+        return decoded
+
+    def _events_of(self, columns: RecordColumns, kind: TopicKind) -> DecodedRecords:
+        decode = self._dead_letter() if kind == DEAD_LETTERS else self._decodes[kind.name]
         decoded = DecodedRecords()
         for row, value in enumerate(columns.values):
             if value is None and kind.cleanup == "compact":
@@ -128,12 +153,8 @@ class RecordDecoder:
             position = RecordPosition(self._cluster_id, columns.topic, columns.partitions[row], columns.offsets[row])
             try:
                 document = decode(_present(value), position)
-            except PoisonRecordError as error:
-                decoded.rejections.append(Rejection(row=row, reason=error.reason, detail=error.detail))
-            except SchemaNotFoundError as error:
-                decoded.rejections.append(Rejection(row=row, reason=Reason.UNKNOWN_SCHEMA_ID, detail=str(error)))
-            except EventDecodeError as error:
-                decoded.rejections.append(Rejection(row=row, reason=Reason.MALFORMED, detail=str(error)))
+            except _REFUSALS as error:
+                decoded.rejections.append(_rejection(row, error))
             else:
                 decoded.documents.append(document)
                 decoded.rows.append(row)
@@ -141,30 +162,6 @@ class RecordDecoder:
 
     def _is_stored(self, kind: TopicKind | None) -> bool:
         return kind is not None and (kind.name in self._decodes or kind in (PREDICTIONS, SHADOWS, DEAD_LETTERS))
-
-    def _decode_of(self, kind: TopicKind, topic: str) -> Decode:
-        """The decoder of a topic; what a model keeps personal is asked for once per batch."""
-        if kind in (PREDICTIONS, SHADOWS):
-            model = self._topics.model_of(topic, kind)
-            assert model is not None, topic
-            return self._prediction(model, self._personal_features(model))
-        if kind == DEAD_LETTERS:
-            return self._dead_letter()
-        return self._decodes[kind.name]
-
-    def _prediction(self, model: str, personal: frozenset[str]) -> Decode:
-        read, cluster_id = self._predictions.read, self._cluster_id
-
-        def decode(value: bytes, _: RecordPosition) -> Document:
-            prediction = read(value)
-            if prediction.get("model") != model:
-                raise PoisonRecordError(Reason.MALFORMED, f"not a prediction of {model}: {prediction.get('model')!r}")
-            try:
-                return prediction_document(prediction, cluster_id=cluster_id, personal=personal)
-            except KeyError as error:
-                raise PoisonRecordError(Reason.MALFORMED, f"the prediction has no field {error}") from error
-
-        return decode
 
     def _dead_letter(self) -> Decode:
         known: dict[str, bool] = {}
@@ -178,7 +175,27 @@ class RecordDecoder:
         return decode
 
 
+def _prediction_of(
+    found: Mapping[str, FieldValue] | EventDecodeError, value: bytes | None, model: str
+) -> Mapping[str, FieldValue]:
+    _present(value)
+    if isinstance(found, EventDecodeError):
+        raise found
+    if found.get("model") != model:
+        raise PoisonRecordError(Reason.MALFORMED, f"not a prediction of {model}: {found.get('model')!r}")
+    return found
+
+
 def _present(value: bytes | None) -> bytes:
     if value is None:
         raise PoisonRecordError(Reason.TOMBSTONE, "the record has no value")
     return value
+
+
+def _rejection(row: int, error: Exception) -> Rejection:
+    """Why a row gave no document."""
+    if isinstance(error, PoisonRecordError):
+        return Rejection(row=row, reason=error.reason, detail=error.detail)
+    if isinstance(error, SchemaNotFoundError):
+        return Rejection(row=row, reason=Reason.UNKNOWN_SCHEMA_ID, detail=str(error))
+    return Rejection(row=row, reason=Reason.MALFORMED, detail=str(error))

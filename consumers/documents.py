@@ -50,8 +50,17 @@ class RecordPosition:
 def prediction_document(prediction: Mapping[str, FieldValue], *, cluster_id: str, personal: frozenset[str]) -> Document:
     """The document of a decoded prediction: `model:request_id:live` or `model:request_id:shadow:version`.
 
-    Raises `PoisonRecordError` for what is no prediction, and `KeyError` where a field is missing.
+    Raises `PoisonRecordError` for what is no prediction.
     """
+    try:
+        return _prediction_document(prediction, cluster_id=cluster_id, personal=personal)
+    except KeyError as error:
+        raise PoisonRecordError(Reason.MALFORMED, f"the prediction has no field {error}") from error
+
+
+def _prediction_document(
+    prediction: Mapping[str, FieldValue], *, cluster_id: str, personal: frozenset[str]
+) -> Document:
     model = _text(prediction, "model")
     request_id = _text(prediction, "request_id")
     role = _text(prediction, "role")

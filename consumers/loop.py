@@ -27,6 +27,7 @@ from runtime.commit import BatchAbortedError, PlainCommit
 from runtime.dead_letters import DeadLetterWriter
 from runtime.groups import sink_group
 from runtime.kafka import build_group_consumer, build_producer, cluster_id
+from runtime.membership import build_membership
 from runtime.metrics import DEAD_LETTERS as DEAD_LETTERED
 from runtime.metrics import DOCUMENTS, DOCUMENTS_REJECTED, SINK_WAITS, Meters
 from runtime.settings import Settings
@@ -80,7 +81,9 @@ class SinkLoop:
             value_bytes_max=settings.scoring.dead_letter_bytes_max,
         )
         self._consumer = build_group_consumer(settings.kafka, group=sink_group(settings.topics.prefix))
-        self._assignment = SinkAssignment(self._consumer, deadline_s=ASSIGN_DEADLINE_S)
+        self._assignment = SinkAssignment(
+            self._consumer, membership=build_membership(settings.kafka, self._consumer), deadline_s=ASSIGN_DEADLINE_S
+        )
         self._commit = PlainCommit(build_producer(settings.kafka), self._consumer, deadline_s=CALL_DEADLINE_S)
         self._intake = Intake(
             self._consumer,

@@ -42,7 +42,7 @@ class ArrowBodies:
         if not self._plan.plain or len(group.rows) < ROWS_MIN:
             return self._strict.decode(group)
         if not self._plan.check.cuts:
-            batch = _deserialized(group.bodies, self._plan.schema)
+            batch = deserialized(group.bodies, self._plan.schema)
             if batch is not None:
                 return self._vouched(group, batch)
         return self._sifted(group)
@@ -59,14 +59,14 @@ class ArrowBodies:
                 continue
             good.rows.append(row)
             good.bodies.append(body)
-        batch = _deserialized(kept, self._plan.schema) if kept else None
+        batch = deserialized(kept, self._plan.schema) if kept else None
         columns, refused = self._strict.decode(good) if batch is None else (self._columns(good.rows, batch), [])
         return columns, rejections + refused
 
     def _vouched(self, group: Group, batch: pa.RecordBatch) -> tuple[RequestColumns, list[Rejection]]:
         """Take the rows whose length is right; the strict reader judges the others."""
         lengths = np.fromiter(map(len, group.bodies), dtype=np.int64, count=len(group.bodies))
-        doubted = np.flatnonzero(_needed(batch) != lengths)
+        doubted = np.flatnonzero(needed_bytes(batch) != lengths)
         columns = self._columns(group.rows, batch)
         if not len(doubted):
             return columns, []
@@ -91,7 +91,7 @@ class ArrowBodies:
         )
 
 
-def _deserialized(bodies: list[bytes], schema: str) -> pa.RecordBatch | None:
+def deserialized(bodies: list[bytes], schema: str) -> pa.RecordBatch | None:
     """The batch, or None when pyruhvro or Arrow's own check (UTF-8) refuse it."""
     try:
         batch = pyruhvro.deserialize_array(bodies, schema)
@@ -108,7 +108,7 @@ def _as(column: pa.Array, arrow_type: pa.DataType) -> pa.Array:
     return column if column.type == arrow_type else column.cast(arrow_type, safe=False)
 
 
-def _needed(batch: pa.RecordBatch) -> Lengths:
+def needed_bytes(batch: pa.RecordBatch) -> Lengths:
     """How many bytes each row's values need in Avro; -1 where that can't be told for sure."""
     total = np.zeros(batch.num_rows, dtype=np.int64)
     unsure = np.zeros(batch.num_rows, dtype=np.bool_)
@@ -133,13 +133,13 @@ def _width(column: pa.Array) -> Lengths | int:
     if pa.types.is_boolean(kind):
         return 1
     if pa.types.is_int64(kind):
-        return _varint_bytes(_values(column))
+        return varint_bytes(_values(column))
     offsets = np.frombuffer(column.buffers()[1], dtype=np.int32)[column.offset :][: len(column) + 1]
     lengths = np.diff(offsets).astype(np.int64)
-    return lengths + _varint_bytes(lengths)
+    return lengths + varint_bytes(lengths)
 
 
-def _varint_bytes(values: npt.NDArray[np.int64]) -> Lengths:
+def varint_bytes(values: npt.NDArray[np.int64]) -> Lengths:
     zigzag = ((values << 1) ^ (values >> 63)).view(np.uint64)
     return np.searchsorted(_VARINT_STEPS, zigzag, side="right").astype(np.int64) + 1
 

@@ -29,12 +29,16 @@ DEADLINE_S = 20.0
 class JsonPredictions:
     """Predictions as JSON: the loop does not care how they are encoded."""
 
-    def read(self, value: bytes) -> Mapping[str, FieldValue]:
-        try:
-            prediction: Mapping[str, FieldValue] = orjson.loads(value)
-        except orjson.JSONDecodeError as error:
-            raise EventDecodeError(str(error)) from error
-        return prediction
+    def read_all(self, values: Sequence[bytes]) -> list[Mapping[str, FieldValue] | EventDecodeError]:
+        return [_from_json(value) for value in values]
+
+
+def _from_json(value: bytes) -> Mapping[str, FieldValue] | EventDecodeError:
+    try:
+        prediction: Mapping[str, FieldValue] = orjson.loads(value)
+    except orjson.JSONDecodeError as error:
+        return EventDecodeError(str(error))
+    return prediction
 
 
 @dataclass(slots=True)
