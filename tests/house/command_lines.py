@@ -35,14 +35,20 @@ def fault_of(line: str) -> str | None:
 
 def _fault(command: click.Command, context: click.Context, words: list[str]) -> str | None:
     try:
-        parsed = command.make_parser(context).parse_args(args=list(words))
+        values, rest, _ = command.make_parser(context).parse_args(args=list(words))
+        # What was not given is missing, None, empty or a mark of click's own, by kind and version.
+        found = {param: values.get(param.name or "") for param in command.params}
+        given = {param: value for param, value in found.items() if isinstance(value, (str, int, list, tuple)) and value}
+        for param, value in given.items():
+            if not isinstance(param.type, click.Path):
+                param.type_cast_value(context, value)
     except click.UsageError as error:
         return error.format_message()
-    values, rest, _ = parsed
     if isinstance(command, click.Group):
         inner = command.get_command(context, rest[0]) if rest else None
         if inner is None:
             return f"no command {' '.join(rest)!r}"
         return _fault(inner, click.Context(inner, info_name=rest[0], parent=context), rest[1:])
-    missing = [param.name for param in command.params if param.required and values.get(param.name or "") is None]
-    return f"missing {', '.join(map(str, missing))}" if missing else None
+    missing = [str(param.name) for param in command.params if param.required and param not in given]
+    faults = [f"missing {name}" for name in missing] + [f"{word!r} is too much" for word in rest]
+    return "; ".join(faults) or None
