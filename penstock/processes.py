@@ -2,15 +2,17 @@
 
 import threading
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from importlib import import_module
 
 from penstock import wiring
 from runtime.clock import SystemClock
-from runtime.kafka import SYSTEM_PARTITION, build_producer
+from runtime.kafka import SYSTEM_PARTITION, build_producer, is_embedded
 from runtime.logs import TopicLogHandler, configure_logs
 from runtime.metrics import Meters
 from runtime.process import Body, Process
 from runtime.settings import Settings
+from runtime.sole_process import sole_process
 from schemas.events import LogEntry
 from schemas.topics import LOGS
 
@@ -22,8 +24,18 @@ ROLES = ("broker", "controller", "scorer", "sink")
 def run(role: str, settings: Settings, *, slot: int, supervised: bool) -> int:
     """Run one process in this role until it is told to stop; return its exit code.
 
-    `settings` name a broker that exists, but for the role `broker`.
+    `settings` name a broker that exists, but for the role `broker`. Raises `RoleTakenError` on the
+    embedded broker when the role has a process.
     """
+    with _alone_if_embedded(role, settings):
+        return _run(role, settings, slot=slot, supervised=supervised)
+
+
+def _alone_if_embedded(role: str, settings: Settings) -> AbstractContextManager[None]:
+    return sole_process(settings.run_dir, role) if is_embedded(settings.kafka) else nullcontext()
+
+
+def _run(role: str, settings: Settings, *, slot: int, supervised: bool) -> int:
     service = f"{role}-{slot}"
     configure_logs(service, log_file=settings.log_dir / f"{service}.log" if supervised else None)
     meters = Meters()

@@ -10,6 +10,7 @@ import structlog
 from confluent_kafka import Consumer, KafkaException, TopicPartition
 
 from runtime.batch import KafkaMessage, OutgoingRecords, TopicPartitionKey
+from runtime.membership import Membership
 from runtime.metrics import PARTITIONS, PARTITIONS_WAITING, REBALANCES, Meters
 from runtime.offsets import LastReceipts, StartOffset, start_offsets
 
@@ -25,12 +26,14 @@ class Assignment:
         self,
         consumer: Consumer,
         *,
+        membership: Membership,
         last_receipts: LastReceipts,
         loss_signal: LossSignal,
         deadline_s: float,
         meters: Meters,
     ) -> None:
         self._consumer = consumer
+        self._membership = membership
         self._last_receipts = last_receipts
         self._loss_signal = loss_signal
         self._deadline_s = deadline_s
@@ -50,13 +53,8 @@ class Assignment:
         return self._positions[topic, partition]
 
     def subscribe(self, topics: Sequence[str]) -> None:
-        """Take part in the group for exactly these topics."""
-        if topics:
-            self._consumer.subscribe(
-                list(topics), on_assign=self._assigned, on_revoke=self._revoked, on_lost=self._revoked
-            )
-        else:
-            self._consumer.unsubscribe()
+        """Read exactly these topics from now on."""
+        self._membership.subscribe(topics, assigned=self._assigned, revoked=self._revoked)
 
     def wants_all(self, first_offsets: Mapping[TopicPartitionKey, int]) -> bool:
         """Whether every record of a poll is ours to process, told by the first of each partition."""

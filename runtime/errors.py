@@ -4,6 +4,7 @@ RuntimeShellError
 ├── StackNotRunningError   a command needs the embedded stack, and none runs on this data dir
 ├── BrokerUnreachableError no broker answered in time
 ├── TopicMismatchError     a topic exists with another partition count than the settings say
+├── RoleTakenError         the embedded broker allows one process of the role, and it runs
 ├── FencedError            another process owns this slot now
 └── HungCallError          a library call did not come back in time
 """
@@ -43,6 +44,17 @@ class TopicMismatchError(RuntimeShellError):
             f"since keys would move; set topics.partitions = {actual}"
         )
         self.topic = topic
+
+
+class RoleTakenError(RuntimeShellError):
+    """The embedded broker allows one process of each role, and it runs already."""
+
+    def __init__(self, role: str, data_dir: Path) -> None:
+        super().__init__(
+            f"a {role} already runs on {data_dir}, and the embedded broker allows one: "
+            "name real servers in kafka.bootstrap_servers for more"
+        )
+        self.role = role
 
 
 class FencedError(RuntimeShellError):

@@ -9,6 +9,7 @@ from runtime.commit import Commit, PlainCommit, TransactionalCommit
 from runtime.kafka import build_group_consumer, build_producer
 from runtime.lane import Lane, LaneStep
 from runtime.last_receipts import receipts_reader
+from runtime.membership import build_membership
 from runtime.metrics import Meters
 from runtime.receipts import ReceiptWriter
 from runtime.settings import Settings
@@ -46,6 +47,7 @@ def build_lane(
     consumer = build_group_consumer(settings.kafka, group=plan.group)
     assignment = Assignment(
         consumer,
+        membership=build_membership(settings.kafka, consumer),
         last_receipts=receipts_reader(
             settings.kafka, topics=topics, codec=codec, lane=plan.name, cluster_id=plan.cluster_id
         ),
