@@ -3,6 +3,7 @@
 Only bundles that the catalogue approved get here; whoever reads them checks their hashes again.
 """
 
+import os
 from pathlib import Path
 
 from registry.bundles import Bundle, read_bundle, write_bundle
@@ -27,7 +28,8 @@ class BundleCache:
         write_bundle(self._directory, bundle.manifest_bytes, bundle.files)
         pointer = self._pointer(bundle.manifest.name, bundle.manifest.version)
         pointer.parent.mkdir(parents=True, exist_ok=True)
-        temporary = pointer.with_name(f".{pointer.name}.{bundle.sha256}")
+        # Workers share the cache, so each writes under a name of its own.
+        temporary = pointer.with_name(f".{pointer.name}.{os.getpid()}")
         temporary.write_text(bundle.sha256, encoding="ascii")
         temporary.replace(pointer)
 
