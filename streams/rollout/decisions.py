@@ -104,8 +104,12 @@ def _accept_loss(state: DeploymentState | None, command: Command, _facts: Versio
     return Decision(outcome="accepted", reason=f"loss accepted in {where}", state=after, events=(event,))
 
 
+def _probe(state: DeploymentState | None, _command: Command, _facts: VersionFacts, _now: int) -> Decision:
+    return Decision(outcome="accepted", reason="the controller answers", state=state)
+
+
 _Handler = Callable[[DeploymentState | None, Command, VersionFacts, int], Decision]
-_HANDLERS: Mapping[str, _Handler] = {"activate": _activate, "accept_loss": _accept_loss}
+_HANDLERS: Mapping[str, _Handler] = {"activate": _activate, "accept_loss": _accept_loss, "probe": _probe}
 
 
 def _refuse(state: DeploymentState | None, reason: str) -> Decision:

@@ -77,6 +77,13 @@ def test_unknown_actions_and_missing_arguments_are_refused_with_the_remedy() -> 
     assert "offset_next" in decide(activated("1"), command("accept_loss", topic="t"), VALIDATED, 5).reason
 
 
+def test_a_probe_is_answered_and_changes_nothing() -> None:
+    """The doctor asks whether the controller decides at all."""
+    decision = decide(activated("1"), command("probe"), VersionFacts(state=None), 7)
+
+    assert (decision.outcome, decision.state, decision.events) == ("accepted", activated("1"), ())
+
+
 def test_the_newest_accepted_loss_of_a_partition_replaces_the_one_before() -> None:
     """One word per partition is kept."""
     state = activated("1")
