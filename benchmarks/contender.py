@@ -23,12 +23,12 @@ STOP_TIMEOUT_S = 30.0
 class Turn:
     """What one turn of a contender came to; memory is the most that was ever resident.
 
-    CPU time is that of the whole process, its start included.
+    CPU time is that of all threads of the process, its start left out.
     """
 
     events_per_s: float
     events: int
-    cpu_s: float
+    cpu_us_per_event: float
     resident_bytes_max: int
 
 
@@ -41,16 +41,25 @@ def take_turn(contender: Contender, places: Places, log: RequestLog, workload: W
     starts = places.rewind(contender.group, log.topic, contender.records)
     output_starts = places.ends(contender.output_topic)
     with running(contender.command, said=said) as process:
-        places.wait_committed(
-            contender.group, log.topic, ends, alive=lambda: process.poll() is None, timeout_s=RUN_TIMEOUT_S
-        )
-        resident, cpu = resident_bytes_max(process.pid), cpu_s(process.pid)
+
+        def alive() -> bool:
+            return process.poll() is None
+
+        begun = places.wait_begun(contender.group, log.topic, starts, alive=alive, timeout_s=RUN_TIMEOUT_S)
+        cpu_before = cpu_s(process.pid)
+        places.wait_committed(contender.group, log.topic, ends, alive=alive, timeout_s=RUN_TIMEOUT_S)
+        cpu = cpu_s(process.pid) - cpu_before
+        resident = resident_bytes_max(process.pid)
     outputs = read_outputs(
         places.bootstrap_servers, contender.output_topic, starts=output_starts, schema=contender.output_schema
     )
     check_outputs(outputs, workload, log.numbers_from(starts))
+    events = len(outputs.numbers)
     return Turn(
-        events_per_s=outputs.events_per_s(), events=len(outputs.numbers), cpu_s=cpu, resident_bytes_max=resident
+        events_per_s=outputs.events_per_s(),
+        events=events,
+        cpu_us_per_event=cpu / max(events - begun, 1) * 1e6,
+        resident_bytes_max=resident,
     )
 
 

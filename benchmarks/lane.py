@@ -12,12 +12,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from benchmarks.contender import Turn, running, take_turn
-from benchmarks.contender_spec import Contender, ContenderSpec
+from benchmarks.contender_spec import Contender
+from benchmarks.contenders import Shares, build_contenders
 from benchmarks.load_generator import LoadSpec
 from benchmarks.offsets import BenchmarkFailedError, Places
 from benchmarks.open_loop import Latency, measure_latency
-from benchmarks.penstock_side import PARTITIONS, ServedModel, scorer, serve_model
-from benchmarks.prediction_records import LEAN_SCHEMA, LEAN_SCHEMA_ID
+from benchmarks.penstock_side import ServedModel, serve_model
 from benchmarks.report import Report, Target, as_markdown, median_rate, write_report
 from benchmarks.request_log import RequestLog, write_requests
 from benchmarks.workload import Workload, build_workload
@@ -34,13 +34,11 @@ class Sizes:
 
     turns: int
     requests: int
-    penstock: int
-    hand_written: int
-    faust: int
+    shares: Shares
 
 
-FULL = Sizes(turns=5, requests=1_000_000, penstock=400_000, hand_written=240_000, faust=16_000)
-SHORT = Sizes(turns=1, requests=120_000, penstock=120_000, hand_written=60_000, faust=4_000)
+FULL = Sizes(turns=5, requests=1_000_000, shares=Shares(penstock=400_000, hand_written=240_000, faust=16_000))
+SHORT = Sizes(turns=1, requests=120_000, shares=Shares(penstock=120_000, hand_written=60_000, faust=4_000))
 
 
 def main() -> int:
@@ -72,7 +70,7 @@ def measure(bootstrap_servers: str, folder: Path, *, sizes: Sizes) -> Report:
     places = Places(bootstrap_servers=bootstrap_servers)
     served = serve_model(workload, bootstrap_servers=bootstrap_servers, folder=folder)
     log = write_requests(workload, served, places, count=sizes.requests)
-    contenders = build_contenders(served, places, folder=folder, sizes=sizes)
+    contenders = build_contenders(served, places, folder=folder, shares=sizes.shares)
     arrow, by_fastavro, hand_written, faust, _full = (contender.name for contender in contenders)
     turns = take_turns(contenders, places, log, workload, folder=folder, count=sizes.turns)
     whole = take_turn(
@@ -99,61 +97,6 @@ def measure(bootstrap_servers: str, folder: Path, *, sizes: Sizes) -> Report:
     )
 
 
-def build_contenders(served: ServedModel, places: Places, *, folder: Path, sizes: Sizes) -> tuple[Contender, ...]:
-    """Our scorer with each decoder, then the others, each with an output topic of its own."""
-    broker = places.bootstrap_servers
-    lean = Writes(schema=LEAN_SCHEMA, schema_id=LEAN_SCHEMA_ID, lean=True)
-    full = Writes(schema=served.prediction_schema, schema_id=served.prediction_schema_id, lean=False)
-    return (
-        scorer(served, bootstrap_servers=broker, folder=folder, decoder="arrow", records=sizes.penstock),
-        scorer(served, bootstrap_servers=broker, folder=folder, decoder="fastavro", records=sizes.hand_written),
-        scripted("handwritten", lean, served, places, folder=folder, records=sizes.hand_written),
-        scripted("faust_agent", lean, served, places, folder=folder, records=sizes.faust),
-        scripted("handwritten", full, served, places, folder=folder, records=sizes.hand_written),
-    )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Writes:
-    """What a scripted contender writes."""
-
-    schema: str
-    schema_id: int
-    lean: bool
-
-
-NAMES = {"handwritten": "hand-written loop", "faust_agent": "Faust agent, one by one"}
-
-
-def scripted(
-    module: str, writes: Writes, served: ServedModel, places: Places, *, folder: Path, records: int
-) -> Contender:
-    """A contender that is a module of this package, with an output topic of its own."""
-    name = NAMES[module] + ("" if writes.lean else ", writing penstock's whole record")
-    topic = f"bench.{module}{'' if writes.lean else '.full'}"
-    places.create_topic(topic, PARTITIONS)
-    path = folder / f"{topic}.json"
-    ContenderSpec(
-        bootstrap_servers=places.bootstrap_servers,
-        group=topic,
-        requests_topic=served.requests_topic,
-        output_topic=topic,
-        model_file=str(served.model_file),
-        request_schema=served.request_schema,
-        output_schema=writes.schema,
-        output_schema_id=writes.schema_id,
-        lean=writes.lean,
-    ).write(path)
-    return Contender(
-        name=name,
-        command=(sys.executable, "-m", f"benchmarks.{module}", str(path)),
-        group=topic,
-        output_topic=topic,
-        output_schema=writes.schema,
-        records=records,
-    )
-
-
 def take_turns(
     contenders: tuple[Contender, ...], places: Places, log: RequestLog, workload: Workload, *, folder: Path, count: int
 ) -> dict[str, tuple[Turn, ...]]:
@@ -163,7 +106,8 @@ def take_turns(
         for contender in contenders:
             turn = take_turn(contender, places, log, workload, said=folder / "contenders.log")
             turns[contender.name] += (turn,)
-            print(f"{contender.name}: {turn.events_per_s:,.0f}/s over {turn.events:,}", file=sys.stderr)
+            said = f"{turn.events_per_s:,.0f}/s over {turn.events:,}, {turn.cpu_us_per_event:.1f} us of CPU an event"
+            print(f"{contender.name}: {said}", file=sys.stderr)
     return turns
 
 

@@ -75,18 +75,41 @@ class Places:
         self, group: str, topic: str, offsets: Mapping[int, int], *, alive: Callable[[], bool], timeout_s: float
     ) -> None:
         """Wait until the group has committed these offsets. Raises `BenchmarkFailedError`."""
+        self._wait(group, topic, lambda committed: all(committed[key] >= offsets[key] for key in offsets),
+                   alive=alive, timeout_s=timeout_s)  # fmt: skip
+
+    def wait_begun(
+        self, group: str, topic: str, starts: Mapping[int, int], *, alive: Callable[[], bool], timeout_s: float
+    ) -> int:
+        """Wait until the group has committed more than `starts`, and return how many records that is."""
+        committed = self._wait(
+            group, topic, lambda committed: committed != dict(starts), alive=alive, timeout_s=timeout_s
+        )
+        return sum(committed.values()) - sum(starts.values())
+
+    def _wait(
+        self,
+        group: str,
+        topic: str,
+        enough: Callable[[dict[int, int]], bool],
+        *,
+        alive: Callable[[], bool],
+        timeout_s: float,
+    ) -> dict[int, int]:
         consumer = Consumer({"bootstrap.servers": self.bootstrap_servers, "group.id": group})
-        wanted = [TopicPartition(topic, partition) for partition in offsets]
+        partitions = consumer.list_topics(topic, timeout=REQUEST_TIMEOUT_S).topics[topic].partitions
+        places = [TopicPartition(topic, partition) for partition in partitions]
         deadline = time.monotonic() + timeout_s
         try:
             while alive() and time.monotonic() < deadline:
-                committed = consumer.committed(wanted, timeout=REQUEST_TIMEOUT_S)
-                if all(place.offset >= offsets[place.partition] for place in committed):
-                    return
+                answers = consumer.committed(places, timeout=REQUEST_TIMEOUT_S)
+                committed = {answer.partition: answer.offset for answer in answers}
+                if not any(answer.error for answer in answers) and enough(committed):
+                    return committed
                 time.sleep(POLL_S)
         finally:
             consumer.close()
-        raise BenchmarkFailedError(f"group {group} did not reach the end of {topic}, though it had {timeout_s:.0f} s")
+        raise BenchmarkFailedError(f"group {group} did not get on with {topic}, though it had {timeout_s:.0f} s")
 
     def _admin(self) -> AdminClient:
         return AdminClient({"bootstrap.servers": self.bootstrap_servers})

@@ -32,8 +32,8 @@ The first fifth of each turn is left out as warm-up.
 Penstock's predictions echo the features and say where the request was; the others write id, entity, version and score.
 The hand-written loop commits without waiting for its predictions to arrive, so a crash of it loses some.
 
-| contender | events/s, median | turns | slowest to fastest |
-|---|---:|---:|---|
+| contender | events/s, median | turns | slowest to fastest | CPU us an event, median |
+|---|---:|---:|---|---:|
 {throughput}
 
 | ratio | measured | wanted at least |
@@ -122,7 +122,8 @@ def as_markdown(report: Report) -> str:
 
 def _throughput_row(name: str, turns: tuple[Turn, ...]) -> str:
     rates = sorted(turn.events_per_s for turn in turns)
-    return f"| {name} | {median_rate(turns):,.0f} | {len(turns)} | {rates[0]:,.0f} to {rates[-1]:,.0f} |"
+    cpu = median(turn.cpu_us_per_event for turn in turns)
+    return f"| {name} | {median_rate(turns):,.0f} | {len(turns)} | {rates[0]:,.0f} to {rates[-1]:,.0f} | {cpu:.1f} |"
 
 
 def _ratio_row(target: Target, ratio: float) -> str:

@@ -11,7 +11,7 @@ from tests.services.verdicts import assert_balanced, assert_each_exactly_once, a
 from tests.services.waiting import wait_for, wait_ready, wait_until_mid_transaction
 
 PER_S = 1_000.0
-FREEZES = 3
+FREEZES = 2
 FROZEN_S = 13.0
 
 
