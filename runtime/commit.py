@@ -142,9 +142,12 @@ class PlainCommit:
         if not offsets:
             return
         try:
-            self._consumer.commit(offsets=list(offsets), asynchronous=False)
+            committed = self._consumer.commit(offsets=list(offsets), asynchronous=False)
         except KafkaException as error:
             raise BatchAbortedError(error.args[0].str()) from error
+        refused = [place.error.str() for place in committed or () if place.error is not None]
+        if refused:
+            raise BatchAbortedError(refused[0])
 
     def _note(self, error: KafkaError | None, _message: KafkaMessage) -> None:
         if error is not None:

@@ -20,11 +20,9 @@ PERSONAL_KEPT_S = 1.0
 def build_body(settings: Settings, slot: int, meters: Meters) -> Body:
     def run(stop: threading.Event, ready: Callable[[], None]) -> None:
         ensure_topics(settings.kafka, settings.topics)
-        sink = SqliteSink(settings.store_path)
-        sink.setup()
         loop = SinkLoop(
             settings,
-            sink,
+            SqliteSink(settings.store_path),
             codec=wiring.codec(settings),
             reader=PredictionReader(wiring.schema_registry(settings)),
             personal_features=PersonalFeatures(wiring.shelf(settings)),
