@@ -39,7 +39,7 @@ class PredictionReader:
         try:
             record = fastavro.schemaless_reader(stream, schema)
         except UNREADABLE as error:
-            raise EventDecodeError(f"not a prediction of schema {schema_id}: {error!r}") from error
+            raise EventDecodeError(f"not a prediction of schema {schema_id}: {type(error).__name__}") from error
         if stream.tell() != len(value) - PREFIX_BYTES:
             raise EventDecodeError(f"{len(body) - stream.tell()} bytes are left after the prediction")
         assert isinstance(record, dict), schema_id
