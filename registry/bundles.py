@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from registry.errors import BundleRefusedError
+from registry.errors import BundleRefusedError, ShelfUnavailableError
 from registry.manifest import MANIFEST, FileEntry, Manifest, sha256
 
 MANIFEST_BYTES_MAX = 64 << 20
@@ -66,6 +66,24 @@ def read_bundle(folder: Path, name: str, *, bytes_max: int) -> Bundle:
         raise BundleRefusedError("hash", f"{strangers[0]} is not in the manifest")
     files = {entry.name: _checked(path, entry) for entry in manifest.files}
     return Bundle(sha256=name, manifest_bytes=manifest_bytes, manifest=manifest, files=files)
+
+
+def bundle_fault(folder: Path, name: str, *, bytes_max: int) -> str:
+    """What is wrong with the bundle as it lies on disk, empty when its hashes hold.
+
+    Raises `ShelfUnavailableError` when it can't be told now.
+    """
+    try:
+        read_bundle(folder, name, bytes_max=bytes_max)
+    except BundleRefusedError as error:
+        return str(error)
+    except FileNotFoundError as error:
+        if not folder.is_dir():
+            raise ShelfUnavailableError(f"the shelf's bundles in {folder} can't be read") from error
+        return f"bundle {name[:16]}... is not on the shelf"
+    except OSError as error:
+        raise ShelfUnavailableError(f"bundle {name[:16]}... can't be read: {error}") from error
+    return ""
 
 
 def _check_sizes(manifest: Manifest, bytes_max: int) -> None:

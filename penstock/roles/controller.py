@@ -5,6 +5,7 @@ from collections.abc import Callable
 
 from penstock import wiring
 from penstock.roles.lanes import LanePlan, build_lane
+from registry.bundles import bundle_fault
 from registry.errors import ShelfUnavailableError, VersionNotFoundError
 from runtime.batch import RetryLaterError
 from runtime.clock import SystemClock
@@ -37,7 +38,7 @@ def build_body(settings: Settings, slot: int, meters: Meters) -> Body:
             topics=topics,
             codec=codec,
             clock=clock,
-            facts=_facts(settings),
+            facts=version_facts(settings),
             restore=lambda: _restore(settings),
             ensure_topics=lambda model: _ensure(settings, model),
             dead_letters=DeadLetterWriter(
@@ -65,19 +66,22 @@ def build_body(settings: Settings, slot: int, meters: Meters) -> Body:
     return run
 
 
-def _facts(settings: Settings) -> Callable[[str, str], VersionFacts]:
+def version_facts(settings: Settings) -> Callable[[str, str], VersionFacts]:
+    """What the shelf says of a version now: its state, and whether its bundle is what was registered."""
     catalogue = wiring.catalogue(settings)
+    bundles = settings.registry_dir / "bundles"
 
     def facts(model: str, version: str) -> VersionFacts:
         try:
             record = catalogue.record(model, version)
+            fault = bundle_fault(bundles, record.bundle, bytes_max=settings.registry.bundle_bytes_max)
         except VersionNotFoundError:
             return VersionFacts(state=None)
         except ShelfUnavailableError as error:
             raise RetryLaterError(str(error)) from error
         return VersionFacts(
             state=record.state,
-            failure=record.failure or "",
+            failure=record.failure or fault,
             bundle=record.bundle,
             request_schema_id=record.request_schema_id,
             prediction_schema_id=record.prediction_schema_id,

@@ -17,7 +17,10 @@ SERVABLE = frozenset({"validated", "approved"})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VersionFacts:
-    """What the shelf says of the version that a command names; `state` None: it has no such version."""
+    """What the shelf says of the version that a command names; `state` None: it has no such version.
+
+    `failure`: why it can't serve, empty when nothing speaks against it.
+    """
 
     state: str | None
     failure: str = ""
@@ -54,6 +57,8 @@ def _activate(state: DeploymentState | None, command: Command, facts: VersionFac
     if facts.state not in SERVABLE:
         why = f": {facts.failure}" if facts.failure else ""
         return _refuse(state, f"version {version} of {command.model} is {facts.state}, not validated{why}")
+    if facts.failure:
+        return _refuse(state, f"version {version} of {command.model} can't serve: {facts.failure}")
     serving = {served.version for served in state.versions} if state else set()
     if state is not None and serving == {version}:
         return Decision(outcome="accepted", reason=f"version {version} already serves", state=state)
