@@ -21,16 +21,12 @@ from runtime.groups import sink_group
 from runtime.kafka import EMBEDDED_PARTITIONS, partition_counts
 from runtime.process import wait_until
 from runtime.settings import Settings
-from runtime.stack import Stack, announce, find_stack, withdraw
+from runtime.stack import Stack, announce, only_stack, withdraw
 from schemas.topics import DEAD_LETTERS, PREDICTIONS, RECEIPTS, Topics
 
 LOOK_EVERY_S = 0.1
 SINK_CATCHES_UP_S = 3.0
 _log = structlog.get_logger("penstock.supervisor")
-
-
-class StackAlreadyRunningError(RuntimeShellError):
-    """Two stacks on one data directory would write over each other."""
 
 
 class StackNotReadyError(RuntimeShellError):
@@ -51,14 +47,14 @@ class Supervisor:
 
     def run(self) -> int:
         """Start, watch, stop. Raises `RuntimeShellError` when the stack can't be started."""
-        running = find_stack(self._settings)
-        if running is not None:
-            raise StackAlreadyRunningError(
-                f"a stack already runs on {self._settings.data_dir} (process {running.pid}): stop it, "
-                "or give another --data-dir"
-            )
+        with only_stack(self._settings):
+            return self._run()
+
+    def _run(self) -> int:
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda _number, _frame: self._stop.set())
+        # A stack that was killed could not take its announcement back.
+        withdraw(self._settings)
         try:
             self._start()
             while not self._stop.wait(LOOK_EVERY_S):
@@ -69,9 +65,11 @@ class Supervisor:
         return 0
 
     def _start(self) -> None:
-        settings = self._settings
+        self._running, settings = None, self._settings
         if settings.kafka.embedded:
-            self._broker, settings = self._start_broker()
+            settings = self._start_broker()
+        if self._stop.is_set():
+            return
         self._running = settings
         specs = [ChildSpec(role="controller", slot=0), ChildSpec(role="sink", slot=0)]
         specs += [ChildSpec(role="scorer", slot=slot) for slot in range(settings.workers)]
@@ -86,15 +84,18 @@ class Supervisor:
         self._write_metrics_targets()
         self._on_ready(stack)
 
-    def _start_broker(self) -> tuple[Child, Settings]:
+    def _start_broker(self) -> Settings:
+        """Settings that name the broker, once it serves; without an address when it is to stop before that."""
         cluster = f"embedded-{time.time_ns() // 1_000_000:x}"
         kafka = self._settings.kafka.model_copy(update={"cluster_id": cluster})
         settings = self._settings.model_copy(update={"kafka": kafka})
-        broker = Child(ChildSpec(role="broker", slot=0), settings, config=self._config)
-        broker.start()
-        self._await_ready([broker])
+        self._broker = Child(ChildSpec(role="broker", slot=0), settings, config=self._config)
+        self._broker.start()
+        self._await_ready([self._broker])
+        if self._stop.is_set():
+            return settings
         kafka = kafka.model_copy(update={"bootstrap_servers": read_address(self._settings, cluster)})
-        return broker, self._settings.model_copy(update={"kafka": kafka})
+        return self._settings.model_copy(update={"kafka": kafka})
 
     def _await_ready(self, children: Sequence[Child]) -> None:
         deadline = time.monotonic() + self._settings.supervisor.ready_timeout_s
@@ -164,8 +165,8 @@ class Supervisor:
             pid=os.getpid(),
             broker=settings.kafka.bootstrap_servers,
             cluster_id=settings.kafka.cluster_id,
-            store=str(settings.store_path),
-            schema_registry=str(settings.registry_dir / "schemas.sqlite"),
+            store=str(settings.store_path.absolute()),
+            schema_registry=str((settings.registry_dir / "schemas.sqlite").absolute()),
             processes=tuple(names if self._broker is None else [self._broker.name, *names]),
         )
 

@@ -2,6 +2,7 @@
 
 RuntimeShellError
 ├── StackNotRunningError   a command needs the embedded stack, and none runs on this data dir
+├── StackAlreadyRunningError two stacks on one data dir would write over each other
 ├── BrokerUnreachableError no broker answered in time
 ├── TopicMismatchError     a topic exists with another partition count than the settings say
 ├── RoleTakenError         the embedded broker allows one process of the role, and it runs
@@ -25,6 +26,15 @@ class StackNotRunningError(RuntimeShellError):
             "or name real servers in kafka.bootstrap_servers"
         )
         self.data_dir = data_dir
+
+
+class StackAlreadyRunningError(RuntimeShellError):
+    """A stack runs on this data directory; `pid` None: it has not announced itself yet."""
+
+    def __init__(self, data_dir: Path, pid: int | None) -> None:
+        which = "" if pid is None else f" (process {pid})"
+        super().__init__(f"a stack already runs on {data_dir}{which}: stop it, or give another --data-dir")
+        self.pid = pid
 
 
 class BrokerUnreachableError(RuntimeShellError):

@@ -117,10 +117,10 @@ def status_path(run_dir: Path, role: str, slot: int) -> Path:
 
 
 def read_status(run_dir: Path, role: str, slot: int) -> Status | None:
-    """The last status of a slot, or None when it never ran."""
+    """The last status of a slot, or None when it never ran or left no readable one."""
     try:
         return Status(**orjson.loads(status_path(run_dir, role, slot).read_bytes()))
-    except FileNotFoundError:
+    except (FileNotFoundError, ValueError, TypeError):
         return None
 
 

@@ -1,6 +1,7 @@
-"""One process of a role on the embedded broker, where no group shares the partitions out.
+"""One process of a role on a data directory: one `up`, and on the embedded broker one scorer and one sink.
 
-A path comes in; the lock on it is held until the process ends, however it ends.
+A directory comes in; the lock in it is held until the process ends, however it ends. Process ids
+would not do: they are given again, in containers to the very same program.
 """
 
 import fcntl
@@ -20,18 +21,34 @@ EARLIER_ENDS_S = 10.0
 def sole_process(run_dir: Path, role: str) -> Iterator[None]:
     """Hold the role. Raises `RoleTakenError` when another process keeps it."""
     run_dir.mkdir(parents=True, exist_ok=True)
-    lock = os.open(run_dir / f"{role}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC)
+    lock = os.open(_path(run_dir, role), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC)
     try:
-        if not wait_until(lambda: _locked(lock), timeout_s=EARLIER_ENDS_S):
+        if not wait_until(lambda: _locked(lock, fcntl.LOCK_EX), timeout_s=EARLIER_ENDS_S):
             raise RoleTakenError(role, run_dir.parent)
         yield
     finally:
         os.close(lock)
 
 
-def _locked(lock: int) -> bool:
+def is_held(run_dir: Path, role: str) -> bool:
+    """Whether a process that lives holds the role; looking needs no right to write."""
     try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        lock = os.open(_path(run_dir, role), os.O_RDONLY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return False
+    try:
+        return not _locked(lock, fcntl.LOCK_SH)
+    finally:
+        os.close(lock)
+
+
+def _path(run_dir: Path, role: str) -> Path:
+    return run_dir / f"{role}.lock"
+
+
+def _locked(lock: int, kind: int) -> bool:
+    try:
+        fcntl.flock(lock, kind | fcntl.LOCK_NB)
     except BlockingIOError:
         return False
     return True

@@ -1,12 +1,17 @@
 """Where the running stack is: `run/stack.json`, written by `penstock up`, read by every command."""
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 
 import orjson
 
-from runtime.errors import StackNotRunningError
+from runtime.errors import RoleTakenError, StackAlreadyRunningError, StackNotRunningError
 from runtime.settings import Settings
+from runtime.sole_process import is_held, sole_process
+
+_ROLE = "up"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,6 +24,19 @@ class Stack:
     store: str
     schema_registry: str
     processes: tuple[str, ...]
+
+
+@contextmanager
+def only_stack(settings: Settings) -> Iterator[None]:
+    """Be the stack of this data directory. Raises `StackAlreadyRunningError`, at once where one is known to serve."""
+    running = find_stack(settings)
+    if running is not None:
+        raise StackAlreadyRunningError(settings.data_dir, running.pid)
+    try:
+        with sole_process(settings.run_dir, _ROLE):
+            yield
+    except RoleTakenError as error:
+        raise StackAlreadyRunningError(settings.data_dir, None) from error
 
 
 def announce(settings: Settings, stack: Stack) -> None:
@@ -35,13 +53,14 @@ def withdraw(settings: Settings) -> None:
 
 
 def find_stack(settings: Settings) -> Stack | None:
-    """The stack that runs on this data directory, or None; a dead one does not count."""
+    """The stack that runs on this data directory, or None; what a dead one left behind does not count."""
+    if not is_held(settings.run_dir, _ROLE):
+        return None
     try:
         fields = orjson.loads((settings.run_dir / "stack.json").read_bytes())
-    except FileNotFoundError:
+        return Stack(**{**fields, "processes": tuple(fields["processes"])})
+    except (FileNotFoundError, ValueError, TypeError, KeyError):
         return None
-    stack = Stack(**{**fields, "processes": tuple(fields["processes"])})
-    return stack if _alive(stack.pid) else None
 
 
 def attach(settings: Settings) -> Settings:
@@ -57,13 +76,3 @@ def attach(settings: Settings) -> Settings:
         raise StackNotRunningError(settings.data_dir)
     kafka = settings.kafka.model_copy(update={"bootstrap_servers": stack.broker, "cluster_id": stack.cluster_id})
     return settings.model_copy(update={"kafka": kafka})
-
-
-def _alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
