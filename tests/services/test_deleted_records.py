@@ -4,6 +4,8 @@ import os
 import signal
 import time
 
+import pytest
+
 from tests.services.deployment import MODEL, Deployment
 from tests.services.faults import FaultLog
 from tests.services.test_planted_faults import findings_of
@@ -16,7 +18,10 @@ REQUESTS = 6_000
 HOLE = 2
 DELETED = 150
 KEPT = 20
-BUSY_PER_S = 10_000.0
+# So small that the scorer is busy with what it fetched in one go for many transactions, and is
+# frozen in their midst with the rest of it in hand.
+SMALL_BATCH = 100
+BACKLOG = 24_000
 
 
 def test_deleted_records_are_counted_as_lost_and_wait_for_a_person(deployment: Deployment) -> None:
@@ -57,19 +62,23 @@ def test_deleted_records_are_counted_as_lost_and_wait_for_a_person(deployment: D
     assert findings_of(settled) == [(HOLE, "accepted_loss", hole_from, hole_from + DELETED)]
 
 
+@pytest.mark.parametrize("deployment", [{"scoring": {"batch_records_max": SMALL_BATCH}}], indirect=True)
 def test_records_deleted_behind_a_scorers_back_are_neither_lost_in_silence_nor_counted_twice(
     deployment: Deployment, faults: FaultLog
 ) -> None:
-    """A scorer that still has fetched records in hand when those behind them vanish: the sums come out."""
+    """A scorer that still has fetched records in hand when they and those behind them vanish: the sums come out."""
     with deployment.up(workers=1), deployment.open_transactions() as watch:
         pid = wait_ready(deployment, (0,))[0]
         first = deployment.traffic(per_s=0)
         send_at_once(first, REQUESTS)
         deployment.wait_settled()
-        with deployment.traffic(per_s=BUSY_PER_S, first=REQUESTS) as second:
-            wait_until_mid_transaction(watch)
-            os.kill(pid, signal.SIGSTOP)
-        third = deployment.traffic(per_s=0, first=REQUESTS + second.sent)
+        os.kill(pid, signal.SIGSTOP)
+        second = deployment.traffic(per_s=0, first=REQUESTS)
+        send_at_once(second, BACKLOG)
+        os.kill(pid, signal.SIGCONT)
+        wait_until_mid_transaction(watch)
+        os.kill(pid, signal.SIGSTOP)
+        third = deployment.traffic(per_s=0, first=REQUESTS + BACKLOG)
         send_at_once(third, REQUESTS)
         ends = deployment.log_ends()
         for partition in ends:
@@ -91,6 +100,7 @@ def test_records_deleted_behind_a_scorers_back_are_neither_lost_in_silence_nor_c
         )
     )
     faults.hit("records that were in hand when those behind them were deleted", in_hand)
+    assert lost
     assert len(predictions) == len(set(predictions.numbers.tolist()))
     assert ledger["duplicates"] == 0
     assert ledger["in_flight"] == 0
