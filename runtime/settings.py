@@ -202,7 +202,9 @@ def load_settings(config: Path | None = None, **overrides: Any) -> Settings:
 def _in_one_sentence(error: ValueError) -> str:
     if not isinstance(error, ValidationError):
         return str(error)
-    faults = [
-        f"{'.'.join(str(part) for part in fault['loc']) or 'settings'}: {fault['msg']}" for fault in error.errors()
-    ]
+    faults = []
+    for fault in error.errors():
+        place = ".".join(str(part) for part in fault["loc"])
+        words = fault["msg"].removeprefix("Value error, ")
+        faults.append(f"{place}: {words}" if place else words)
     return "; ".join(faults)
