@@ -4,6 +4,8 @@ FrontDoorError
 ├── CommandRefusedError    the controller, or a look at the shelf, said no and why
 ├── CommandTimeoutError    no answer to a command in time
 ├── RowsRefusedError       some rows of a file could not be sent; the others were
+├── RowsNotScoredError     some rows of a file could not be scored; the others were
+├── OutputKindError        scores can't be written to a file of that kind
 ├── VersionUnfitError      a version was registered, and a check of it failed
 ├── LedgerUnbalancedError  records are unaccounted for
 ├── ModelNotSeenError      the ledger has no records of that model
@@ -12,6 +14,8 @@ FrontDoorError
 ├── HopBrokenError         `penstock doctor` found a broken hop
 └── DemoFailedError        the demo did not come out as it must
 """
+
+from pathlib import Path
 
 
 class FrontDoorError(Exception):
@@ -46,6 +50,23 @@ class RowsRefusedError(FrontDoorError):
         )
         self.refused = refused
         self.sent = sent
+
+
+class RowsNotScoredError(FrontDoorError):
+    """Some rows of a file were refused; `scored` others are in the output."""
+
+    def __init__(self, *, refused: int, scored: int) -> None:
+        super().__init__(f"{refused} row(s) could not be scored, {scored} were: correct the rows named above")
+        self.refused = refused
+        self.scored = scored
+
+
+class OutputKindError(FrontDoorError):
+    """A file's ending does not say how scores are to be written."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(f"{path.name} is of an unknown kind: the name must end in .csv, .jsonl or .parquet")
+        self.path = path
 
 
 class VersionUnfitError(FrontDoorError):

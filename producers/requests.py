@@ -47,7 +47,7 @@ class RequestProducer:
         schema_id, schema = request_schema_of(schemas, topics, model)
         self._features = features_of(schema)
         self._personal = tuple(feature.name for feature in self._features if feature.personal)
-        self._key = _key(settings, model, self._personal)
+        self._key = personal_key(settings, model, self._personal)
         self._writer = RequestWriter(schema_id, schema)
         self._clock = clock or SystemClock()
         self._ids = RequestIds(self._clock, chance or random.SystemRandom())
@@ -111,7 +111,8 @@ class RequestProducer:
         return self._publisher.flush()
 
 
-def _key(settings: Settings, model: str, personal: tuple[str, ...]) -> bytes | None:
+def personal_key(settings: Settings, model: str, personal: tuple[str, ...]) -> bytes | None:
+    """The key that tokenizes personal features, or None without any. Raises `PersonalKeyError` when it is not set."""
     if not personal:
         return None
     key = settings.producers.personal_key

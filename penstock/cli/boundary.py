@@ -17,12 +17,13 @@ import click
 from confluent_kafka import KafkaException
 
 from penstock.cli.root import root
+from penstock.errors import OutputKindError
 from penstock.room_errors import ROOM_ERRORS
 from producers.errors import ColumnNotFoundError, FileContentError, FileKindError
 from runtime.settings import SettingsError
 
 OK, FAILURE, USAGE, INTERRUPTED = 0, 1, 2, 130
-_USAGE_ERRORS = (ColumnNotFoundError, FileContentError, FileKindError, SettingsError)
+_USAGE_ERRORS = (ColumnNotFoundError, FileContentError, FileKindError, OutputKindError, SettingsError)
 
 
 @dataclass(frozen=True, slots=True)

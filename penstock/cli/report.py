@@ -31,7 +31,11 @@ def predictions(settings: Settings, name: str, *, as_json: bool) -> None:
         return
     print_table(days, ("version", "day", "predictions", "mean_score", "label_shares"))
     if days:
-        say("from Kafka's taking a request to its being scored: {p50_ms} ms (p50), {p99_ms} ms (p99)".format(**durations))
+        say(
+            "from Kafka's taking a request to its being scored: {p50_ms} ms (p50), {p99_ms} ms (p99)".format(
+                **durations
+            )
+        )
 
 
 @report.command(epilog=example("penstock report errors flights"))

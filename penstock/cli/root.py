@@ -14,6 +14,7 @@ _COMMANDS = {
     "doctor": LazyCommand("penstock.cli.doctor:doctor", "Send a probe through every hop and name the broken one."),
     "models": LazyCommand("penstock.cli.models:models", "Register, list and verify model versions."),
     "activate": LazyCommand("penstock.cli.activate:activate", "Let a version of a model serve."),
+    "score": LazyCommand("penstock.cli.score:score", "Score the rows of a file into another, without Kafka."),
     "requests": LazyCommand("penstock.cli.requests:requests", "Publish inference requests."),
     "labels": LazyCommand("penstock.cli.labels:labels", "Publish labels: what turned out to be true."),
     "predictions": LazyCommand("penstock.cli.predictions:predictions", "Read predictions from their topic."),

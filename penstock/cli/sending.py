@@ -1,8 +1,9 @@
-"""What `requests send` and `labels send` share: rows one after the other, paced, with the bad ones named."""
+"""What commands over the rows of a file share: pace, progress, and the bad rows named."""
 
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from rich.console import Console
@@ -14,8 +15,8 @@ from producers.errors import RowError
 from producers.pacing import due_at_s
 from producers.sources.tabular import Row, Table
 
-_FAULTS_SAID = 20
-_FAULTS_KEPT = 1_000
+FAULTS_SAID = 20
+FAULTS_KEPT = 1_000
 _PLAIN_EVERY_S = 5.0
 _PULSE_EVERY_S = 0.2
 
@@ -32,11 +33,11 @@ class SendReport:
     def refuse(self, row: Row, error: RowError) -> None:
         """Count a bad row and say which it is."""
         self.refused += 1
-        if self.refused <= _FAULTS_SAID:
+        if self.refused <= FAULTS_SAID:
             say(f"row {row.number}: {error}")
-        elif self.refused == _FAULTS_SAID + 1:
+        elif self.refused == FAULTS_SAID + 1:
             say("more rows are refused; --json lists the first thousand")
-        if len(self.faults) < _FAULTS_KEPT:
+        if len(self.faults) < FAULTS_KEPT:
             fault = {"row": row.number, "column": error.column, "found": error.found, "remedy": error.remedy}
             self.faults.append(fault)
 
@@ -44,9 +45,7 @@ class SendReport:
 def send_rows(table: Table, send: Callable[[Row], object], report: SendReport, *, rate: float | None) -> None:
     """Send every row at the pace asked for; `send` raises `RowError` for a bad one."""
     started = time.monotonic()
-    with _progress() as progress:
-        task = progress.add_task("", total=None, sent=0, refused=0)
-        said_at = shown_at = started
+    with rows_progress("sent") as show:
         for row in table.rows():
             _wait_until(started + due_at_s(report.sent, rate))
             try:
@@ -56,14 +55,27 @@ def send_rows(table: Table, send: Callable[[Row], object], report: SendReport, *
                 report.sent += 1
             except RowError as error:
                 report.refuse(row, error)
+            show(report.sent, report.refused)
+
+
+@contextmanager
+def rows_progress(what: str) -> Iterator[Callable[[int, int], None]]:
+    """Gives a function that shows how many rows are done and refused: live on a terminal, now and then elsewhere."""
+    with _progress(what) as progress:
+        task = progress.add_task("", total=None, done=0, refused=0)
+        said_at = shown_at = time.monotonic()
+
+        def show(done: int, refused: int) -> None:
+            nonlocal said_at, shown_at
             now = time.monotonic()
             if now - shown_at > _PULSE_EVERY_S:
                 shown_at = now
-                progress.update(task, sent=report.sent, refused=report.refused)
+                progress.update(task, done=done, refused=refused)
             if progress.disable and now - said_at > _PLAIN_EVERY_S:
                 said_at = now
-                say(f"{report.sent} sent, {report.refused} refused")
-        progress.update(task, sent=report.sent, refused=report.refused)
+                say(f"{done} {what}, {refused} refused")
+
+        yield show
 
 
 def finish(report: SendReport, what: str, *, as_json: bool) -> None:
@@ -82,10 +94,10 @@ def _wait_until(due: float) -> None:
         time.sleep(wait_s)
 
 
-def _progress() -> Progress:
+def _progress(what: str) -> Progress:
     """A live line on a terminal's stderr; nothing elsewhere."""
     return Progress(
-        TextColumn("{task.fields[sent]} sent, {task.fields[refused]} refused"),
+        TextColumn(f"{{task.fields[done]}} {what}, {{task.fields[refused]}} refused"),
         TimeElapsedColumn(),
         console=Console(stderr=True),
         transient=True,
