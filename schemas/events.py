@@ -135,6 +135,32 @@ class Signal:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Cohort:
+    """One closed stretch of prediction time of one version in one arm: what decisions see of its outcomes.
+
+    It covers event times in [start, end). `losses`, each in [0, 1] and ordered by (event time,
+    request id), are those of the `labeled` among the `predicted`: 0 or 1 for classes, the absolute
+    error scaled by the reference's 99th percentile and cut there for numbers.
+    """
+
+    avro_name: ClassVar[str] = "cohort"
+
+    model: str
+    cohort_id: str
+    version: str
+    arm: str
+    role: str
+    generation: int
+    start: int
+    end: int
+    predicted: int
+    labeled: int
+    losses: tuple[float, ...]
+    delay_ms_p95: float
+    closed_at: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Header:
     """One Kafka header as it came."""
 
@@ -217,7 +243,9 @@ class LogEntry:
     fields: dict[str, str] = field(default_factory=dict)
 
 
-Event = Label | DeploymentState | Command | JournalEntry | ModelEvent | Signal | DeadLetter | Receipt | LogEntry
+Event = (
+    Label | DeploymentState | Command | JournalEntry | ModelEvent | Signal | Cohort | DeadLetter | Receipt | LogEntry
+)
 EVENT_TYPES: tuple[type[Event], ...] = (
     Label,
     DeploymentState,
@@ -225,6 +253,7 @@ EVENT_TYPES: tuple[type[Event], ...] = (
     JournalEntry,
     ModelEvent,
     Signal,
+    Cohort,
     DeadLetter,
     Receipt,
     LogEntry,

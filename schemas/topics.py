@@ -91,6 +91,15 @@ COMMANDS = TopicKind(
     owner="operators",
     doc="What people and automation ask of the controller.",
 )
+COHORTS = TopicKind(
+    name="cohorts",
+    per_model=False,
+    key="model",
+    value="Cohort",
+    retention_ms=30 * DAY_MS,
+    owner="outcomes",
+    doc="Matured stretches of prediction time with their losses, per version and arm.",
+)
 SIGNALS = TopicKind(
     name="signals",
     per_model=False,
@@ -154,6 +163,7 @@ CATALOGUE: tuple[TopicKind, ...] = (
     OUTCOMES,
     DEPLOYMENTS,
     COMMANDS,
+    COHORTS,
     SIGNALS,
     JOURNAL,
     MODEL_EVENTS,
