@@ -8,7 +8,7 @@ from tests.services.deployment import Deployment
 from tests.services.faults import FaultLog
 from tests.services.topic_records import aborted_times
 from tests.services.verdicts import assert_balanced, assert_each_exactly_once, assert_in_order
-from tests.services.waiting import wait_for, wait_ready, wait_until_mid_transaction
+from tests.services.waiting import freeze_mid_transaction, wait_for, wait_ready
 
 PER_S = 1_000.0
 FREEZES = 2
@@ -24,8 +24,7 @@ def test_a_scorer_that_stood_still_does_no_harm_and_comes_back(deployment: Deplo
     ):
         for freeze in range(FREEZES):
             pid = wait_ready(deployment, (0, 1))[freeze % 2]
-            wait_until_mid_transaction(watch)
-            os.kill(pid, signal.SIGSTOP)
+            freeze_mid_transaction(watch, (pid,))
             time.sleep(FROZEN_S)
             os.kill(pid, signal.SIGCONT)
             time.sleep(2.0)

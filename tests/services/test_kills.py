@@ -12,11 +12,12 @@ from tests.services.deployment import Deployment
 from tests.services.faults import FaultLog
 from tests.services.topic_records import aborted_times
 from tests.services.verdicts import assert_balanced, assert_each_exactly_once, assert_in_order, assert_scored_right
-from tests.services.waiting import wait_ready, wait_replaced, wait_until_mid_transaction
+from tests.services.waiting import freeze_mid_transaction, wait_ready, wait_replaced
 from tests.stack import kill_quietly
 
 PER_S = 1_500.0
-# Ten kills: one scorer or both at once; then each scorer is asked to stop.
+# Ten kills, one scorer or both at once, every second time with a transaction open for sure; then each
+# scorer is asked to stop.
 KILLS: tuple[tuple[int, ...], ...] = ((0,), (1,), (0, 1), (1,), (0,), (0, 1), (1,), (0,))
 STOPS = (0, 1)
 CAUSED_WITHIN_MS = 2_000
@@ -32,10 +33,11 @@ def test_ten_kills_and_two_stops_lose_nothing_and_repeat_nothing(deployment: Dep
         deployment.traffic(per_s=PER_S) as traffic,
         deployment.open_transactions() as watch,
     ):
-        for slots in KILLS:
+        for kill, slots in enumerate(KILLS):
             pids = wait_ready(deployment, (0, 1))
             time.sleep(chooser.uniform(0.5, 2.0))
-            wait_until_mid_transaction(watch)
+            if kill % 2 == 0:
+                freeze_mid_transaction(watch, [pids[slot] for slot in slots])
             for slot in slots:
                 kill_quietly(pids[slot])
             killed_at.append(time.time_ns() // 1_000_000)

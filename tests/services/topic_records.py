@@ -1,5 +1,6 @@
 """What is in a topic: as a downstream consumer sees it, and beside it what transactions left aborted."""
 
+import time
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Literal, Self
@@ -104,6 +105,21 @@ class OpenTransactions:
     def any(self) -> bool:
         """Whether some partition has records behind its last stable offset."""
         return any(_end(self._all, place) > _end(self._stable, place) for place in self._places)
+
+    def stands_open(self, for_s: float) -> bool:
+        """Whether some transaction stays open for that long, as that of a frozen process does."""
+        open_at = self._open_ends()
+        time.sleep(for_s)
+        return bool(open_at.items() & self._open_ends().items())
+
+    def _open_ends(self) -> dict[int, int]:
+        """The last stable offset of each partition that has records behind it."""
+        stable = {place.partition: _end(self._stable, place) for place in self._places}
+        return {
+            place.partition: stable[place.partition]
+            for place in self._places
+            if _end(self._all, place) > stable[place.partition]
+        }
 
     def __enter__(self) -> Self:
         return self

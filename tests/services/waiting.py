@@ -1,5 +1,7 @@
 """Waiting for what a test needs to happen next, each time with a bound and a word about what did not come."""
 
+import os
+import signal
 import time
 from collections.abc import Callable, Sequence
 
@@ -8,6 +10,9 @@ from tests.services.topic_records import OpenTransactions
 
 BACK_S = 90.0
 BUSY_S = 60.0
+FREEZES_MAX = 200
+# Longer than a transaction of a process that is not frozen takes, also on a busy machine.
+STANDS_OPEN_S = 0.5
 
 
 def wait_for(condition: Callable[[], bool], what: str, *, timeout_s: float = BUSY_S, every_s: float = 0.05) -> None:
@@ -39,3 +44,16 @@ def wait_replaced(deployment: Deployment, slots: Sequence[int], before: dict[int
 def wait_until_mid_transaction(watch: OpenTransactions) -> None:
     """Return in the moment in which some transaction is seen to be open."""
     wait_for(watch.any, "a transaction is open", every_s=0.0)
+
+
+def freeze_mid_transaction(watch: OpenTransactions, pids: Sequence[int]) -> None:
+    """Stop these processes (SIGSTOP) with a transaction of theirs open, which takes a few tries."""
+    for _ in range(FREEZES_MAX):
+        wait_until_mid_transaction(watch)
+        for pid in pids:
+            os.kill(pid, signal.SIGSTOP)
+        if watch.stands_open(STANDS_OPEN_S):
+            return
+        for pid in pids:
+            os.kill(pid, signal.SIGCONT)
+    raise AssertionError(f"in {FREEZES_MAX} tries no process was frozen in the middle of a transaction")
