@@ -10,6 +10,7 @@ from typing import Protocol
 from consumers.documents import (
     PersonalFeatures,
     RecordPosition,
+    cohort_document,
     command_document,
     dead_letter_document,
     deployment_document,
@@ -28,6 +29,7 @@ from schemas.codec import EventCodec
 from schemas.columns import Rejection
 from schemas.errors import EventDecodeError, SchemaNotFoundError
 from schemas.events import (
+    Cohort,
     Command,
     DeadLetter,
     DeploymentState,
@@ -40,6 +42,7 @@ from schemas.events import (
 )
 from schemas.reasons import Reason
 from schemas.topics import (
+    COHORTS,
     COMMANDS,
     DEAD_LETTERS,
     DEPLOYMENTS,
@@ -100,6 +103,7 @@ class RecordDecoder:
             LABELS.name: lambda value, _: label_document(codec.decode(Label, value)),
             DEPLOYMENTS.name: lambda value, _: deployment_document(codec.decode(DeploymentState, value)),
             COMMANDS.name: lambda value, _: command_document(codec.decode(Command, value)),
+            COHORTS.name: lambda value, _: cohort_document(codec.decode(Cohort, value)),
             SIGNALS.name: lambda value, _: signal_document(codec.decode(Signal, value)),
             JOURNAL.name: lambda value, _: journal_document(codec.decode(JournalEntry, value)),
             MODEL_EVENTS.name: lambda value, _: model_event_document(codec.decode(ModelEvent, value)),

@@ -5,12 +5,14 @@ Personal features never enter a document, nor do bytes or error texts of models 
 """
 
 import base64
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 
 from consumers.errors import PoisonRecordError
 from consumers.sinks.base import Document, FieldValue
 from schemas.events import (
+    Cohort,
     Command,
     DeadLetter,
     DeploymentState,
@@ -134,6 +136,29 @@ def label_document(label: Label) -> Document:
         },
         label.event_time,
         label.revision,
+    )
+
+
+def cohort_document(cohort: Cohort) -> Document:
+    """One document per cohort, with the mean of its losses; each loss is on the topic alone."""
+    return Document(
+        "cohorts",
+        cohort.cohort_id,
+        {
+            "model": cohort.model,
+            "version": cohort.version,
+            "arm": cohort.arm,
+            "role": cohort.role,
+            "generation": cohort.generation,
+            "start": cohort.start,
+            "end": cohort.end,
+            "predicted": cohort.predicted,
+            "labeled": cohort.labeled,
+            "loss_mean": math.fsum(cohort.losses) / len(cohort.losses) if cohort.losses else None,
+            "delay_ms_p95": cohort.delay_ms_p95,
+            "closed_at": cohort.closed_at,
+        },
+        cohort.start,
     )
 
 

@@ -255,6 +255,25 @@ LABELS = Collection(
     indexes=(("request_id",), ("model", "event_time")),
     revised=True,
 )
+COHORTS = Collection(
+    name="cohorts",
+    doc="Closed stretches of prediction time, one document per version, arm, role and part: what decisions rest on.",
+    fields=(
+        _text("model", "the model"),
+        _text("version", "the version that predicted"),
+        _text("arm", "the arm of the rollout"),
+        _text("role", "live or shadow"),
+        _integer("generation", "the newest deployment generation in it"),
+        _time("start", "first event time of the stretch"),
+        _time("end", "event time after the stretch"),
+        _integer("predicted", "predictions made in the stretch"),
+        _integer("labeled", "those whose label had arrived when it closed"),
+        _number("loss_mean", "mean loss of the labeled, 0 to 1; missing without labels", nullable=True),
+        _number("delay_ms_p95", "95 % quantile of its labels' delays, in ms"),
+        _time("closed_at", "when it was closed"),
+    ),
+    indexes=(("model", "start"),),
+)
 LOGS = Collection(
     name="logs",
     doc="Log lines of penstock's processes.",
@@ -285,5 +304,6 @@ COLLECTIONS: tuple[Collection, ...] = (
     SIGNALS,
     COMMANDS,
     LABELS,
+    COHORTS,
     LOGS,
 )

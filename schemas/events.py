@@ -138,9 +138,12 @@ class Signal:
 class Cohort:
     """One closed stretch of prediction time of one version in one arm: what decisions see of its outcomes.
 
-    It covers event times in [start, end). `losses`, each in [0, 1] and ordered by (event time,
-    request id), are those of the `labeled` among the `predicted`: 0 or 1 for classes, the absolute
-    error scaled by the reference's 99th percentile and cut there for numbers.
+    It covers event times in [start, end), the same for every version and arm, so that cohorts of
+    one start are concurrent. `losses`, each in [0, 1] and ordered by (event time, request id), are
+    those of the `labeled` among the `predicted`: 0 or 1 for classes, the absolute error scaled by
+    the reference's 99th percentile and cut there for numbers. `part` in the id is the partition,
+    or `partition.number` where the losses of one are too many for one record: each is emitted once,
+    a partition's in order of time, and later corrections change none.
     """
 
     avro_name: ClassVar[str] = "cohort"

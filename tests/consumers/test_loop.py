@@ -15,6 +15,7 @@ from runtime.groups import sink_group
 from runtime.kafka import build_group_consumer, build_reader, ensure_topics, partition_counts
 from runtime.settings import Settings
 from schemas.events import (
+    Cohort,
     Command,
     DeploymentState,
     JournalEntry,
@@ -25,6 +26,7 @@ from schemas.events import (
     Signal,
 )
 from schemas.topics import (
+    COHORTS,
     COMMANDS,
     DEAD_LETTERS,
     DEPLOYMENTS,
@@ -52,7 +54,7 @@ def test_every_topic_becomes_documents(deployment: Settings) -> None:
     _feed_one_of_each(feed)
     store = Store(deployment.store_path)
     with running_sink(deployment, SqliteSink(deployment.store_path)):
-        eventually(lambda: _counts(store).get("predictions") == 8 and len(_counts(store)) == 11)
+        eventually(lambda: _counts(store).get("predictions") == 8 and len(_counts(store)) == 12)
         counts = _counts(store)
 
     assert counts == {
@@ -66,6 +68,7 @@ def test_every_topic_becomes_documents(deployment: Settings) -> None:
         "signals": 1,
         "commands": 1,
         "labels": 1,
+        "cohorts": 1,
         "logs": 1,
     }
 
@@ -77,7 +80,7 @@ def test_replaying_everything_changes_nothing(deployment: Settings) -> None:
     feed.predictions([prediction(1, source_offset=50), prediction(1, source_offset=60)], PREDICTIONS)
     store = Store(deployment.store_path)
     with running_sink(deployment, SqliteSink(deployment.store_path)):
-        eventually(lambda: len(_counts(store)) == 11 and _repeats(store) == 3)
+        eventually(lambda: len(_counts(store)) == 12 and _repeats(store) == 3)
     before = _content(deployment)
     _forget_offsets(deployment)
     with running_sink(deployment, SqliteSink(deployment.store_path)) as running:
@@ -277,6 +280,7 @@ def _feed_one_of_each(feed: Feed) -> None:
         )
     feed.predictions([prediction(1, role="shadow", version="2")], SHADOWS)
     feed.events(LABELS, [_label(0), _label(1)], model="flights")
+    feed.events(COHORTS, [_cohort(), _cohort()])
     feed.events(DEAD_LETTERS, [dead_letter(7), dead_letter(7)])
     feed.events(RECEIPTS, [receipt(0, 10), receipt(0, 10)])
     feed.events(DEPLOYMENTS, [_deployment()])
@@ -321,6 +325,24 @@ def _feed_one_of_each(feed: Feed) -> None:
 
 def _label(revision: int) -> Label:
     return Label(model="flights", request_id="r1", entity_id="N1", label=1.5, event_time=APRIL, revision=revision)
+
+
+def _cohort() -> Cohort:
+    return Cohort(
+        model="flights",
+        cohort_id=f"flights:1:stable:live:{APRIL}:0",
+        version="1",
+        arm="stable",
+        role="live",
+        generation=1,
+        start=APRIL,
+        end=APRIL + 3_600_000,
+        predicted=4,
+        labeled=3,
+        losses=(0.0, 1.0, 1.0),
+        delay_ms_p95=60_000.0,
+        closed_at=APRIL,
+    )
 
 
 def _deployment() -> DeploymentState:
