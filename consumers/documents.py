@@ -207,6 +207,7 @@ def deployment_document(state: DeploymentState) -> Document:
             "accepted_losses": [asdict(loss) for loss in state.accepted_losses],
             "command_id": state.command_id,
             "decided_at": state.decided_at,
+            "withdrawn": [asdict(version) for version in state.withdrawn],
         },
         state.decided_at,
     )
@@ -271,6 +272,7 @@ def model_event_document(event: ModelEvent) -> Document:
             "previous_version": event.previous_version,
             "reason": event.reason,
             "caused_by": event.caused_by,
+            "issued_by": event.issued_by,
             "occurred_at": event.occurred_at,
         },
         event.occurred_at,

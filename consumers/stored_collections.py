@@ -154,6 +154,7 @@ DEPLOYMENTS = Collection(
         _json("accepted_losses", "losses that an operator accepted"),
         _text("command_id", "the command that caused it"),
         _time("decided_at", "when it was decided"),
+        _json("withdrawn", "versions that may not serve: barred or retired, why, by whom and when"),
     ),
     indexes=(("model", "generation"),),
 )
@@ -210,6 +211,7 @@ MODEL_EVENTS = Collection(
         _text("previous_version", "the version before", nullable=True),
         _text("reason", "why"),
         _text("caused_by", "the command or signal behind it"),
+        _text("issued_by", "whose word it was"),
         _time("occurred_at", "when"),
     ),
     indexes=(("model", "occurred_at"),),

@@ -52,6 +52,17 @@ class AcceptedLoss:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class WithdrawnVersion:
+    """A version that may not serve: barred until a person lifts it, or retired for good."""
+
+    version: str
+    state: str
+    reason: str
+    issued_by: str
+    decided_at: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DeploymentState:
     """What serves whom for one model: the one truth that scorers follow."""
 
@@ -67,6 +78,15 @@ class DeploymentState:
     accepted_losses: tuple[AcceptedLoss, ...]
     command_id: str
     decided_at: int
+    withdrawn: tuple[WithdrawnVersion, ...] = ()
+
+    def serves(self, version: str) -> bool:
+        """Whether the version has any share of the requests."""
+        return any(served.version == version for served in self.versions)
+
+    def withdrawal_of(self, version: str) -> WithdrawnVersion | None:
+        """Why the version may not serve, or None when nothing here speaks against it."""
+        return next((each for each in self.withdrawn if each.version == version), None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,6 +138,7 @@ class ModelEvent:
     reason: str
     caused_by: str
     occurred_at: int
+    issued_by: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,7 +1,6 @@
 """`penstock models`: versions on the shelf."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
@@ -10,15 +9,13 @@ from penstock.cli.arguments import READABLE_FILE, ModelName
 from penstock.cli.options import example, with_json, with_settings
 from penstock.cli.output import iso, print_fields, print_json, print_table, say
 from penstock.cli.versions import find_version, newest_version
+from penstock.cli.withdrawing import bar, retire, unbar
 from penstock.errors import VersionUnfitError
 from penstock.person import person
 from penstock.registration import make_topics
 from registry.catalogue import VersionRecord, VersionState
 from runtime.settings import Settings
 from schemas.signature import Task
-
-if TYPE_CHECKING:
-    pass
 
 
 @click.group(
@@ -27,7 +24,11 @@ if TYPE_CHECKING:
     )
 )
 def models() -> None:
-    """Register, list and verify model versions."""
+    """Register, list and verify model versions, and take them out of use."""
+
+
+for _command in (bar, unbar, retire):
+    models.add_command(_command)
 
 
 @models.command(

@@ -12,7 +12,7 @@ _COMMANDS = {
     "run": LazyCommand("penstock.cli.stack:run", "Run one process of the stack alone."),
     "demo": LazyCommand("penstock.cli.demo:demo", "Score a year's flights and see the whole loop work."),
     "doctor": LazyCommand("penstock.cli.doctor:doctor", "Send a probe through every hop and name the broken one."),
-    "models": LazyCommand("penstock.cli.models:models", "Register, list and verify model versions."),
+    "models": LazyCommand("penstock.cli.models:models", "Register, list, verify and withdraw model versions."),
     "activate": LazyCommand("penstock.cli.activate:activate", "Let a version of a model serve."),
     "score": LazyCommand("penstock.cli.score:score", "Score the rows of a file into another, without Kafka."),
     "requests": LazyCommand("penstock.cli.requests:requests", "Publish inference requests."),

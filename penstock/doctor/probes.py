@@ -84,14 +84,14 @@ class Probes:
 
     @cached_property
     def states(self) -> dict[str, DeploymentState]:
-        """The newest deployment of each model."""
+        """The newest deployment of each model that a version serves."""
         codec = wiring.codec(self.settings)
         follower = Follower(self.attached.kafka, wiring.topics(self.settings).of(DEPLOYMENTS))
         try:
             found = [codec.decode(DeploymentState, message.value()) for message in follower.catch_up(_CATCH_UP_S)]
         finally:
             follower.close()
-        return {state.model: state for state in found}
+        return {state.model: state for state in {state.model: state for state in found}.values() if state.versions}
 
     def data_dir(self) -> str:
         path = self.settings.data_dir

@@ -3,6 +3,7 @@
 from dataclasses import replace
 from typing import Literal, Protocol
 
+from registry.errors import BundleRefusedError
 from registry.loaded import LoadedVersion
 from schemas.decoders import build_decoder
 from schemas.events import DeploymentState, ServedVersion
@@ -71,8 +72,15 @@ class Loader:
 
     def _open(self, state: DeploymentState, served: ServedVersion, struck: dict[str, str]) -> LoadedVersion | None:
         if served.version not in struck:
-            return self._versions.open(state.model, served.version, bundle=served.bundle)
+            return self._open_unbarred(state, served.version, served.bundle)
         previous = state.previous_version
         if self._quarantine == "dead_letter" or previous is None or previous in struck:
             return None
-        return self._versions.open(state.model, previous, bundle=None)
+        return self._open_unbarred(state, previous, None)
+
+    def _open_unbarred(self, state: DeploymentState, version: str, bundle: str | None) -> LoadedVersion:
+        """The controller lets no such version serve; whoever wrote a deployment that does is not believed."""
+        withdrawn = state.withdrawal_of(version)
+        if withdrawn is not None:
+            raise BundleRefusedError(withdrawn.state, f"by {withdrawn.issued_by}: {withdrawn.reason}")
+        return self._versions.open(state.model, version, bundle=bundle)

@@ -60,7 +60,9 @@ class ScoringStep:
         return self._topics.of_models(REQUESTS, self._fleet.states)
 
     def ready(self, topic: str) -> bool:
-        return not self._hold and self.model_of(topic) in self._fleet.serving
+        """A model that no version serves waits, as one whose versions are not loaded yet."""
+        serving = self._fleet.serving.get(self.model_of(topic))
+        return not self._hold and serving is not None and bool(serving.versions)
 
     def accepted_loss(self, topic: str, partition: int) -> int | None:
         state = self._fleet.states.get(self.model_of(topic))

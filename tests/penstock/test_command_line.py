@@ -128,6 +128,7 @@ def test_a_wrong_configuration_names_the_key(
         (["topics", "create", "flights"], "no stack is running"),
         (["predictions", "tail", "flights"], "no stack is running"),
         (["losses", "accept", "flights", "--partition", "0"], "no stack is running"),
+        (["models", "bar", "flights", "1", "--reason", "bad"], "no stack is running"),
         (["run", "scorer"], "no stack is running"),
         (["doctor"], "no stack"),
     ],

@@ -12,6 +12,7 @@ import pytest
 
 from penstock import wiring
 from penstock.cli.versions import find_version
+from penstock.person import person
 from producers.publisher import Publisher
 from registry.catalogue import VersionState
 from runtime.settings import Settings, load_settings
@@ -283,6 +284,33 @@ def test_a_second_version_takes_over_without_a_restart(penstock: Command, shop: 
     assert eventually(lambda: stored(penstock, "predictions", "second") == 30, timeout_s=60)
     assert {row["version"] for row in penstock("query", sql, "--json").json} <= {"1", added["version"]}
     penstock("activate", MODEL, "1")
+
+
+def test_a_version_is_barred_lifted_and_retired(penstock: Command, shop: Shop) -> None:
+    """Barred and retired it can't be activated, and is told why; each step is an event with who and why."""
+    added = penstock("models", "add", MODEL, shop.model, "--sample", shop.sample, "--target", "late", "--json").json
+    version = added["version"]
+    barred = penstock("models", "bar", MODEL, version, "--reason", "too low for freight", "--json")
+    refused = penstock("activate", MODEL, version)
+    lifted = penstock("models", "unbar", MODEL, version, "--reason", "mended")
+    retired = penstock("models", "retire", MODEL, version, "--reason", "old")
+    serving = penstock("models", "bar", MODEL, "1", "--reason", "bad")
+    sql = f"SELECT kind, reason, issued_by FROM model_events WHERE version = '{version}' ORDER BY occurred_at"
+
+    assert (barred.code, refused.code, lifted.code, retired.code, serving.code) == (0, 1, 0, 0, 1)
+    assert f"was barred by {person()} (too low for freight)" in refused.err
+    assert "version 1 of parcels serves: activate another version first" in serving.err
+    assert eventually(
+        lambda: (
+            [list(row.values()) for row in penstock("query", sql, "--json").json]
+            == [
+                ["Barred", "too low for freight", person()],
+                ["Unbarred", "mended", person()],
+                ["Retired", "old", person()],
+            ]
+        ),
+        timeout_s=30,
+    )
 
 
 def test_activating_without_waiting_gives_the_commands_id(penstock: Command) -> None:
