@@ -1,13 +1,14 @@
 """What holds for every test: markers by folder, and a loud word about services that could not run."""
 
 import os
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import pytest
 
+from tests.services.elasticsearch_server import ElasticsearchServer
 from tests.services.faults import HITS
-from tests.services.prerequisites import missing_for_kafka
+from tests.services.prerequisites import missing_for_servers
 
 SERVICES = Path(__file__).parent / "services"
 NOT_RUN = pytest.StashKey[list[str]]()
@@ -28,7 +29,7 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     """Skip what needs a real server where none can run; in CI that is a failure."""
     if item.get_closest_marker("services") is None:
         return
-    missing = missing_for_kafka()
+    missing = missing_for_servers()
     if not missing:
         return
     if _in_ci():
@@ -49,6 +50,18 @@ def pytest_terminal_summary(
     return result
 
 
+@pytest.fixture(scope="session")
+def elasticsearch() -> Iterator[ElasticsearchServer]:
+    """One node for the whole test run, for whoever marks a test `services`; its data goes with it."""
+    server = ElasticsearchServer()
+    server.start()
+    try:
+        yield server
+    finally:
+        server.stop()
+        server.remove()
+
+
 def _announce(terminalreporter: pytest.TerminalReporter, not_run: list[str]) -> None:
     if not not_run:
         return
@@ -58,7 +71,7 @@ def _announce(terminalreporter: pytest.TerminalReporter, not_run: list[str]) -> 
         red=True,
         bold=True,
     )
-    for what in missing_for_kafka():
+    for what in missing_for_servers():
         terminalreporter.write_line(f"INSTALL {what.upper()}", red=True, bold=True)
 
 

@@ -16,7 +16,7 @@ class ServiceMissingError(ServicesError):
     """This machine lacks something that a real server needs."""
 
     def __init__(self, missing: tuple[str, ...]) -> None:
-        super().__init__(f"no real Kafka broker on this machine: install {' and '.join(missing)}")
+        super().__init__(f"no real servers on this machine: install {' and '.join(missing)}")
         self.missing = missing
 
 

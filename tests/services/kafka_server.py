@@ -5,7 +5,6 @@
 nothing outside its folder and ends only the process that it started.
 """
 
-import shutil
 import signal
 import subprocess
 import time
@@ -19,6 +18,7 @@ from tests.services.errors import ServerFailedError
 from tests.services.kafka_jars import kafka_jars
 from tests.services.ports import answers, free_ports
 from tests.services.prerequisites import require_java
+from tests.services.processes import dies_with_us
 
 START_TIMEOUT_S = 90.0
 STOP_TIMEOUT_S = 30.0
@@ -89,7 +89,7 @@ class KafkaServer:
         self._format_once()
         with self.log.open("ab") as out:
             self._process = subprocess.Popen(
-                [*_dies_with_us(), *self._java(), "kafka.Kafka", str(self._properties)],
+                [*dies_with_us(), *self._java(), "kafka.Kafka", str(self._properties)],
                 stdin=subprocess.DEVNULL,
                 stdout=out,
                 stderr=subprocess.STDOUT,
@@ -173,9 +173,3 @@ def _serves(bootstrap_servers: str) -> bool:
         return bool(admin.list_topics(timeout=2).brokers)
     except KafkaException:
         return False
-
-
-def _dies_with_us() -> list[str]:
-    """Where util-linux has it, the broker gets SIGTERM when whoever started it is killed."""
-    setpriv = shutil.which("setpriv")
-    return [setpriv, "--pdeathsig=TERM"] if setpriv else []

@@ -1,4 +1,4 @@
-"""Which tools a real broker needs and where they are: a JDK of 17 or newer, and Maven.
+"""Which tools real servers need and where they are: a JDK of 17 or newer, and Maven.
 
 In: PATH and JAVA_HOME. Out: paths, or the names of what to install. Downloads and starts nothing.
 """
@@ -16,8 +16,8 @@ JAVA_TO_INSTALL = f"a JDK of version {JAVA_MAJOR_MIN} or newer (Debian: openjdk-
 MAVEN_TO_INSTALL = "Apache Maven (Debian: maven)"
 
 
-def missing_for_kafka() -> tuple[str, ...]:
-    """What to install before a real broker can run here; empty when nothing is missing."""
+def missing_for_servers() -> tuple[str, ...]:
+    """What to install before real servers can run here; empty when nothing is missing."""
     found = {JAVA_TO_INSTALL: find_java(), MAVEN_TO_INSTALL: find_maven()}
     return tuple(what for what, path in found.items() if path is None)
 

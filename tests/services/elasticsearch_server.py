@@ -1,0 +1,198 @@
+"""A real Elasticsearch for tests and for people: one node on 127.0.0.1, without Docker.
+
+The distribution is the one that plugins are tested with: the real server with few modules, fetched
+once by Maven. It lacks `GET /`, scripts, ILM, reindexing and ES|QL. It refuses to run as root, so
+there it runs as nobody, in a folder that is nobody's; `remove` takes that folder away.
+"""
+
+import os
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+import zipfile
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from elasticsearch import ApiError, Elasticsearch, TransportError
+
+from tests.services.errors import ServerFailedError
+from tests.services.fetching import fetched
+from tests.services.ports import answers, free_ports
+from tests.services.prerequisites import require_java
+from tests.services.processes import dies_with_us
+
+ELASTICSEARCH_VERSION = "8.19.21"
+COPY_GOAL = "org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy"
+ARTIFACT = f"org.elasticsearch.distribution.integ-test-zip:elasticsearch:{ELASTICSEARCH_VERSION}:zip"
+NOBODY = 65_534
+START_TIMEOUT_S = 120.0
+STOP_TIMEOUT_S = 30.0
+POLL_S = 0.1
+
+SETTINGS: Mapping[str, str] = {
+    "cluster.name": "penstock-tests",
+    "discovery.type": "single-node",
+    "network.host": "127.0.0.1",
+    "xpack.security.enabled": "false",
+    "cluster.routing.allocation.disk.threshold_enabled": "false",
+}
+
+
+def elasticsearch_zip() -> Path:
+    """The distribution, fetched if it is not there yet.
+
+    Raises `ServiceMissingError` without Maven, `ServerFailedError` when the fetch fails.
+    """
+    name = f"elasticsearch-{ELASTICSEARCH_VERSION}"
+    folder = fetched(
+        name, lambda folder: [COPY_GOAL, f"-Dartifact={ARTIFACT}", f"-DoutputDirectory={folder}"], proof="*.zip"
+    )
+    return folder / f"{name}.zip"
+
+
+@dataclass(slots=True, kw_only=True)
+class ElasticsearchServer:
+    """One node; `settings` go over those of elasticsearch.yml that it needs here."""
+
+    settings: Mapping[str, str] = field(default_factory=dict)
+    heap_mb: int = 512
+    port: int = 0
+    _transport_port: int = 0
+    _folder: Path | None = field(default=None, repr=False)
+    _process: subprocess.Popen[bytes] | None = field(default=None, repr=False)
+
+    def __post_init__(self) -> None:
+        ports = free_ports(2)
+        self.port = self.port or ports[0]
+        self._transport_port = ports[1]
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def home(self) -> Path:
+        """Where the server is unpacked, with its configuration and data."""
+        if self._folder is None:
+            self._folder = self._unpack()
+        return self._folder / f"elasticsearch-{ELASTICSEARCH_VERSION}"
+
+    @property
+    def log(self) -> Path:
+        return self.home.parent / "server.log"
+
+    @property
+    def running(self) -> bool:
+        return self._process is not None and self._process.poll() is None
+
+    def start(self) -> None:
+        """Start and wait until the node answers.
+
+        Raises `ServiceMissingError` without JDK or Maven, `ServerFailedError` when it does not get ready.
+        """
+        assert not self.running, "a server is started once at a time"
+        user = NOBODY if os.geteuid() == 0 else None
+        with self.log.open("ab") as out:
+            self._process = subprocess.Popen(
+                [*dies_with_us(), str(self.home / "bin" / "elasticsearch")],
+                cwd=self.home,
+                env={
+                    "PATH": os.environ["PATH"],
+                    "ES_JAVA_HOME": str(require_java().resolve().parents[1]),
+                    "ES_JAVA_OPTS": f"-Xms{self.heap_mb}m -Xmx{self.heap_mb}m",
+                },
+                stdin=subprocess.DEVNULL,
+                stdout=out,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+                user=user,
+                group=user,
+                extra_groups=None if user is None else [],
+            )
+        self._wait_until_ready()
+
+    def stop(self) -> None:
+        """Ask the server to end and wait; kill it when it does not."""
+        if self._process is None:
+            return
+        if self.running:
+            self._process.send_signal(signal.SIGTERM)
+        try:
+            self._process.wait(STOP_TIMEOUT_S)
+        except subprocess.TimeoutExpired:
+            self.kill()
+        self._process = None
+
+    def kill(self) -> None:
+        """End the launcher and the server that it started, without asking."""
+        assert self._process is not None, "only what was started is killed"
+        os.killpg(self._process.pid, signal.SIGKILL)
+        self._process.wait(STOP_TIMEOUT_S)
+        self._process = None
+        # The server is the launcher's child, so only its port says that it is gone.
+        deadline = time.monotonic() + STOP_TIMEOUT_S
+        while answers(self.port):
+            assert time.monotonic() < deadline, "a killed server lets go of its port"
+            time.sleep(POLL_S)
+
+    def remove(self) -> None:
+        """Take the folder with its data away."""
+        assert not self.running, "a folder in use is not removed"
+        if self._folder is not None:
+            shutil.rmtree(self._folder, ignore_errors=True)
+            self._folder = None
+
+    def client(self) -> Elasticsearch:
+        """A client as tests use it, to look behind penstock's back."""
+        return Elasticsearch(self.url, request_timeout=60.0)
+
+    def _unpack(self) -> Path:
+        """The distribution in a folder of its own, which the server's user may read and write.
+
+        Not below pytest's folders, which nobody but their owner may enter.
+        """
+        folder = Path(tempfile.mkdtemp(prefix="penstock-elasticsearch-"))
+        with zipfile.ZipFile(elasticsearch_zip()) as archive:
+            archive.extractall(folder)
+        home = folder / f"elasticsearch-{ELASTICSEARCH_VERSION}"
+        for program in (home / "bin").iterdir():
+            program.chmod(0o755)
+        wanted = {
+            **SETTINGS,
+            "http.port": str(self.port),
+            "transport.port": str(self._transport_port),
+            **self.settings,
+        }
+        lines = [f"{name}: {value}\n" for name, value in wanted.items()]
+        (home / "config" / "elasticsearch.yml").write_text("".join(lines), encoding="utf-8")
+        if os.geteuid() == 0:
+            for path in (folder, *folder.rglob("*")):
+                os.chown(path, NOBODY, NOBODY)
+        return folder
+
+    def _wait_until_ready(self) -> None:
+        deadline = time.monotonic() + START_TIMEOUT_S
+        client = Elasticsearch(self.url, request_timeout=5.0, max_retries=0)
+        while time.monotonic() < deadline:
+            if not self.running:
+                raise ServerFailedError("Elasticsearch ended while it started", self.log)
+            if answers(self.port) and _serves(client):
+                client.close()
+                return
+            time.sleep(POLL_S)
+        self.kill()
+        raise ServerFailedError(f"Elasticsearch was not ready within {START_TIMEOUT_S:.0f} s", self.log)
+
+
+def _serves(client: Elasticsearch) -> bool:
+    """Whether the cluster has its state; one that asks who we are serves too."""
+    try:
+        client.cluster.health(wait_for_status="yellow", timeout="1s")
+    except ApiError as error:
+        return error.status_code in (401, 403)
+    except TransportError:
+        return False
+    return True
