@@ -27,7 +27,7 @@ DOORS: dict[str, tuple[str, ...]] = {
     "faust": ("streams/faust_app.py", "tests/", "benchmarks/"),
     "prometheus_client": ("runtime/metrics.py", "tests/"),
     "river": ("tests/",),
-    "elasticsearch": (),
+    "elasticsearch": ("consumers/sinks/elasticsearch", "consumers/searches.py", "tests/", "benchmarks/"),
 }
 DECISIONS = (
     "consumers/coverage.py",
