@@ -19,6 +19,7 @@ from consumers.documents import (
     log_document,
     model_event_document,
     prediction_document,
+    profile_document,
     receipt_document,
     signal_document,
 )
@@ -37,6 +38,7 @@ from schemas.events import (
     Label,
     LogEntry,
     ModelEvent,
+    Profile,
     Receipt,
     Signal,
 )
@@ -51,6 +53,7 @@ from schemas.topics import (
     LOGS,
     MODEL_EVENTS,
     PREDICTIONS,
+    PROFILES,
     RECEIPTS,
     SHADOWS,
     SIGNALS,
@@ -104,6 +107,7 @@ class RecordDecoder:
             DEPLOYMENTS.name: lambda value, _: deployment_document(codec.decode(DeploymentState, value)),
             COMMANDS.name: lambda value, _: command_document(codec.decode(Command, value)),
             COHORTS.name: lambda value, _: cohort_document(codec.decode(Cohort, value)),
+            PROFILES.name: lambda value, _: profile_document(codec.decode(Profile, value)),
             SIGNALS.name: lambda value, _: signal_document(codec.decode(Signal, value)),
             JOURNAL.name: lambda value, _: journal_document(codec.decode(JournalEntry, value)),
             MODEL_EVENTS.name: lambda value, _: model_event_document(codec.decode(ModelEvent, value)),

@@ -21,6 +21,7 @@ from schemas.events import (
     Label,
     LogEntry,
     ModelEvent,
+    Profile,
     Receipt,
     Signal,
 )
@@ -291,6 +292,34 @@ def signal_document(signal: Signal) -> Document:
             "raised_at": signal.raised_at,
         },
         signal.raised_at,
+    )
+
+
+def profile_document(profile: Profile) -> Document:
+    """One document per profile, found again by event time."""
+    return Document(
+        "profiles",
+        profile.profile_id,
+        {
+            "model": profile.model,
+            "version": profile.version,
+            "bundle": profile.bundle,
+            "arm": profile.arm,
+            "role": profile.role,
+            "generation": profile.generation,
+            "cluster_id": profile.cluster_id,
+            "sources": [asdict(source) for source in profile.sources],
+            "rows": profile.rows,
+            "profiled": profile.profiled,
+            "rejected": dict(profile.rejected),
+            "durations_us": dict(profile.durations_us),
+            "event_time_first": profile.event_time_first,
+            "event_time_last": profile.event_time_last,
+            "requested_at_first": profile.requested_at_first,
+            "requested_at_last": profile.requested_at_last,
+            "columns": [asdict(column) for column in profile.columns],
+        },
+        profile.event_time_first,
     )
 
 

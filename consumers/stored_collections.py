@@ -228,6 +228,30 @@ SIGNALS = Collection(
     ),
     indexes=(("model", "raised_at"),),
 )
+PROFILES = Collection(
+    name="profiles",
+    doc="Summaries of what each version was asked to score, a few hundred rows each.",
+    fields=(
+        _text("model", "the model"),
+        _text("version", "the version that was asked"),
+        _text("bundle", "hash of its bundle, whose reference has the bins; empty where none was loaded"),
+        _text("arm", "the arm of the rollout that it was"),
+        _text("role", "live, or shadow for a version that scores without serving"),
+        _integer("generation", "generation of the deployment that was followed"),
+        _text("cluster_id", "the cluster whose offsets these are"),
+        _json("sources", "partitions of the requests, with the first and the last offset in each"),
+        _integer("rows", "rows that the version was asked to score"),
+        _integer("profiled", "rows that `columns` counts: all, or a random share"),
+        _json("rejected", "rows that got no score, by reason"),
+        _json("durations_us", "what the rows took in all, by stage, in microseconds"),
+        _time("event_time_first", "earliest event time of the rows"),
+        _time("event_time_last", "latest event time of the rows"),
+        _time("requested_at_first", "when Kafka accepted the first of the rows"),
+        _time("requested_at_last", "when Kafka accepted the last of the rows"),
+        _json("columns", "for each feature and the score: name, counts in the reference's bins, quantiles, strangers"),
+    ),
+    indexes=(("model", "version", "event_time_first"),),
+)
 COMMANDS = Collection(
     name="commands",
     doc="What people and automation asked of the controller.",
@@ -304,6 +328,7 @@ COLLECTIONS: tuple[Collection, ...] = (
     JOURNAL,
     MODEL_EVENTS,
     SIGNALS,
+    PROFILES,
     COMMANDS,
     LABELS,
     COHORTS,

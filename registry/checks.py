@@ -89,6 +89,8 @@ class Inspection:
             signature=self._manifest.signature,
             estimator=self._fitted,
             label_rule=self._manifest.label_rule,
+            binning=self._manifest.profile.binning,
+            block_rows=self._manifest.profile.block_rows,
         )
 
     @property

@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from registry.binning import Binning
 from registry.errors import EstimatorError
 from registry.fitting import Frame, fit_rows
 from schemas.columns import Rejection
@@ -59,7 +60,10 @@ class Scores:
 
 
 class LoadedVersion:
-    """One version, held by the worker that serves it."""
+    """One version, held by the worker that serves it.
+
+    `binning` counts rows in the bins of its reference, which has blocks of `block_rows`; None where it has none.
+    """
 
     def __init__(
         self,
@@ -70,12 +74,16 @@ class LoadedVersion:
         signature: Signature,
         estimator: Estimator,
         label_rule: LabelRule,
+        binning: Binning,
+        block_rows: int | None,
     ) -> None:
         self.name = name
         self.version = version
         self.bundle = bundle
         self.signature = signature
         self.estimator = estimator
+        self.binning = binning
+        self.block_rows = block_rows
         self._label_rule = label_rule
         self._classes = np.array(signature.classes, dtype=np.object_)
 

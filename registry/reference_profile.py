@@ -11,13 +11,13 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.compute as pc
+
+from registry.binning import SCORE, Binning, ColumnBins, as_numbers, number_codes, text_codes
 
 BINS = 20
 CATEGORIES_MAX = 20
 BLOCK_ROWS = (1_000, 500, 250)
 BLOCKS_MIN, BLOCKS_MAX = 100, 300
-SCORE = "(score)"
 Ints = npt.NDArray[np.int64]
 
 
@@ -34,6 +34,12 @@ class ColumnProfile:
     counts: tuple[int, ...]
     blocks: tuple[tuple[int, ...], ...]
 
+    @property
+    def bins(self) -> ColumnBins:
+        """The bins alone; texts that are counted as others are not kept, and so are known only when there are none."""
+        others = self.counts[-2] if self.categories or not self.edges else 0
+        return ColumnBins(name=self.name, edges=self.edges, categories=self.categories, known=None if others else ())
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReferenceProfile:
@@ -46,6 +52,11 @@ class ReferenceProfile:
     scores: str
     note: str
     columns: tuple[ColumnProfile, ...]
+
+    @property
+    def binning(self) -> Binning:
+        """What counts live rows in the same bins."""
+        return Binning([column.bins for column in self.columns])
 
 
 def reference_profile(
@@ -89,14 +100,13 @@ def _column(name: str, column: pa.Array, cut: _Cut, *, keep_text: bool) -> Colum
     categories: tuple[str, ...] = ()
     if pa.types.is_string(column.type):
         categories = _top(column) if keep_text else ()
-        codes = _category_codes(column, categories)
+        codes = text_codes(column, pa.array(categories, type=pa.string()))
         width = len(categories) + 2
     else:
-        numbers: npt.NDArray[np.float64] = pc.cast(column, pa.float64(), safe=False).to_numpy(zero_copy_only=False)
+        numbers = as_numbers(column)
         edges = _edges(numbers)
-        codes = np.searchsorted(np.array(edges), numbers, side="left")
+        codes = number_codes(numbers, np.array(edges, dtype=np.float64))
         width = len(edges) + 2
-        codes[np.isnan(numbers)] = width - 1
     return ColumnProfile(
         name=name,
         edges=edges,
@@ -120,13 +130,6 @@ def _top(column: pa.Array) -> tuple[str, ...]:
     counted = column.drop_null().value_counts()
     pairs = zip(counted.field("values").to_pylist(), counted.field("counts").to_pylist(), strict=True)
     return tuple(value for value, _ in sorted(pairs, key=lambda pair: (-pair[1], pair[0]))[:CATEGORIES_MAX])
-
-
-def _category_codes(column: pa.Array, categories: tuple[str, ...]) -> Ints:
-    known = pc.index_in(column, value_set=pa.array(categories, type=pa.string()))
-    codes: Ints = known.fill_null(len(categories)).to_numpy().astype(np.int64)
-    codes[column.is_null().to_numpy(zero_copy_only=False)] = len(categories) + 1
-    return codes
 
 
 def _blocks(codes: Ints, cut: _Cut, *, width: int) -> tuple[tuple[int, ...], ...]:

@@ -94,6 +94,8 @@ class Lane:
         self._meters = meters
         self._subscribed: frozenset[str] = frozenset()
         self._backoff = Backoff(first_s=0.05, most_s=5.0, failures_max=20)
+        self._announcements: list[OutgoingRecords] = []
+        self._announcing = Backoff(first_s=0.05, most_s=5.0, failures_max=20)
 
     def run(self, stop: threading.Event, *, ready: Callable[[], None]) -> None:
         """Poll, process and commit until `stop`; the batch in hand is finished first.
@@ -124,9 +126,21 @@ class Lane:
             self._assignment.lost_accepted(resumed)
         self._assignment.hold_unready(self._step.ready)
         self._assignment.measure()
-        announcements = [*self._assignment.take_signals(), *self._step.take_announcements()]
-        if announcements:
-            self._commit.commit(announcements, [])
+        self._announce()
+
+    def _announce(self) -> None:
+        """Send what no batch caused; what an aborted transaction took along is sent with the next."""
+        self._announcements += [*self._assignment.take_signals(), *self._step.take_announcements()]
+        if not self._announcements:
+            return
+        try:
+            self._commit.commit(self._announcements, [])
+        except BatchAbortedError as error:
+            _log.warning("announcements will be sent again", records=len(self._announcements), why=str(error))
+            time.sleep(self._announcing.failed(error))
+            return
+        self._announcing.succeeded()
+        self._announcements = []
 
     def _poll(self) -> Batch | None:
         """One waiting poll for the first record, then what has already arrived.

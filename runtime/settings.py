@@ -63,6 +63,15 @@ class ScoringSettings(Section):
     )
 
 
+class DriftSettings(Section):
+    """Profiles of features and scores, which drift is judged by."""
+
+    profile_every_s: Seconds = Field(5.0, description="rows wait no longer than this for their profile")
+    profile_rows_per_s_max: int = Field(
+        10_000, ge=1, description="rows that a scorer profiles a second; above it a random share, which profiles tell"
+    )
+
+
 class RegistrySettings(Section):
     """What a model version may be, and when a worker believes it."""
 
@@ -124,6 +133,7 @@ class Settings(BaseSettings):
     kafka: KafkaSettings = KafkaSettings()
     topics: TopicSettings = TopicSettings()
     scoring: ScoringSettings = ScoringSettings()
+    drift: DriftSettings = DriftSettings()
     registry: RegistrySettings = RegistrySettings()
     producers: ProducerSettings = ProducerSettings()
     store: StoreSettings = StoreSettings()

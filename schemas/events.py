@@ -185,6 +185,56 @@ class Cohort:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SourceRange:
+    """Rows of one partition of the requests between two offsets, both ends among them."""
+
+    partition: int
+    offset_first: int
+    offset_last: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ColumnCounts:
+    """What one feature, or the score, was in the profiled rows."""
+
+    name: str
+    counts: tuple[int, ...]
+    quantiles: tuple[float, ...]
+    strangers: dict[str, int]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Profile:
+    """A summary of one stretch of rows that one version was asked to score; summaries of one version can be added up.
+
+    A feature's rows are all `profiled` ones, those included that were rejected; the score of a
+    rejected row is missing. Rows that could not be decoded or routed belong to no version and are
+    in the receipts alone.
+    """
+
+    avro_name: ClassVar[str] = "profile"
+
+    profile_id: str
+    model: str
+    version: str
+    bundle: str
+    arm: str
+    role: str
+    generation: int
+    cluster_id: str
+    sources: tuple[SourceRange, ...]
+    rows: int
+    profiled: int
+    rejected: dict[str, int]
+    durations_us: dict[str, int]
+    event_time_first: int
+    event_time_last: int
+    requested_at_first: int
+    requested_at_last: int
+    columns: tuple[ColumnCounts, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Header:
     """One Kafka header as it came."""
 
@@ -268,7 +318,17 @@ class LogEntry:
 
 
 Event = (
-    Label | DeploymentState | Command | JournalEntry | ModelEvent | Signal | Cohort | DeadLetter | Receipt | LogEntry
+    Label
+    | DeploymentState
+    | Command
+    | JournalEntry
+    | ModelEvent
+    | Signal
+    | Cohort
+    | Profile
+    | DeadLetter
+    | Receipt
+    | LogEntry
 )
 EVENT_TYPES: tuple[type[Event], ...] = (
     Label,
@@ -278,6 +338,7 @@ EVENT_TYPES: tuple[type[Event], ...] = (
     ModelEvent,
     Signal,
     Cohort,
+    Profile,
     DeadLetter,
     Receipt,
     LogEntry,

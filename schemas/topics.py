@@ -100,6 +100,15 @@ COHORTS = TopicKind(
     owner="outcomes",
     doc="Matured stretches of prediction time with their losses, per version and arm.",
 )
+PROFILES = TopicKind(
+    name="profiles",
+    per_model=False,
+    key="model",
+    value="Profile",
+    retention_ms=30 * DAY_MS,
+    owner="scorer, shadow",
+    doc="Summaries of features and scores by version, a few hundred rows each.",
+)
 SIGNALS = TopicKind(
     name="signals",
     per_model=False,
@@ -164,6 +173,7 @@ CATALOGUE: tuple[TopicKind, ...] = (
     DEPLOYMENTS,
     COMMANDS,
     COHORTS,
+    PROFILES,
     SIGNALS,
     JOURNAL,
     MODEL_EVENTS,

@@ -16,7 +16,7 @@ def query(settings: Settings, sql: str, *, as_json: bool) -> None:
     """Ask the analysts' store one SELECT in SQL.
 
     Tables: predictions, shadows, dead_letters, deployments, receipts, journal, model_events,
-    signals, commands, labels, logs. Times are ISO 8601 text in UTC.
+    signals, profiles, commands, labels, logs. Times are ISO 8601 text in UTC.
     """
     rows = wiring.store(settings).query(sql)
     (print_json if as_json else print_table)(rows)

@@ -4,6 +4,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 
+import numpy as np
 import structlog
 
 from penstock import wiring
@@ -27,6 +28,8 @@ from schemas.topics import DEPLOYMENTS, PREDICTIONS, Topics
 from streams.scoring.brake import Brake
 from streams.scoring.fleet import Fleet
 from streams.scoring.loading import Loader
+from streams.scoring.profiler import Profiler
+from streams.scoring.scorer import ROLE_LIVE
 from streams.scoring.signals import SignalWriter
 from streams.scoring.step import ScoringStep
 from streams.scoring.strikes import Strikes
@@ -62,6 +65,15 @@ def build_body(settings: Settings, slot: int, meters: Meters) -> Body:
             ),
             bounds=_bounds(settings),
             guard=_guard(settings, watchdog, fleet),
+            profiler=Profiler(
+                settings.drift,
+                role=ROLE_LIVE,
+                topics=topics,
+                codec=codec,
+                clock=clock,
+                cluster_id=cluster,
+                random=np.random.default_rng(),
+            ),
         )
         if is_embedded(settings.kafka):
             step.held_back = Brake(

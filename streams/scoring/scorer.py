@@ -1,15 +1,17 @@
 """One model's records in, predictions and rejections out: the pure middle of the scoring lane.
 
 Decode, validate, route, then one estimator call per version on all of its rows. A row that
-can't be scored is rejected alone. No client, clock, thread or randomness is used here.
+can't be scored is rejected alone. No client, clock, thread or randomness is used here; how long
+a stage took is told by the timer that is passed in.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
 
 from registry.loaded import LoadedVersion, Scores
 from runtime.batch import RecordColumns
@@ -21,8 +23,36 @@ from streams.scoring.serving import Serving
 from streams.scoring.validation import EventTimeBounds, validate
 
 Guard = Callable[[str, str], AbstractContextManager[None]]
+Timer = Callable[[], float]
 Ints = npt.NDArray[np.int64]
 ROLE_LIVE = "live"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VersionRows:
+    """The n rows of a batch that one of the deployment's versions was asked to score, in the batch's order.
+
+    `index`: of the version in the deployment. `rows` (n,): indices into the batch's records.
+    `event_times` (n,) in ms. `scores` (n,), NaN where there is none. `rejected`: position among
+    these rows and reason. `durations_us`: what they took by stage, decoding shared with others.
+    """
+
+    index: int
+    rows: Ints
+    features: pa.RecordBatch
+    event_times: Ints
+    scores: npt.NDArray[np.float64]
+    rejected: Sequence[tuple[int, Reason]]
+    durations_us: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScoredRecords:
+    """Predictions and rejections, which together name every record once, and the routed rows by version."""
+
+    predictions: PredictionColumns
+    rejections: list[Rejection]
+    versions: Sequence[VersionRows]
 
 
 @dataclass(slots=True)
@@ -55,54 +85,88 @@ class _Answers:
 
 
 def score_records(
-    records: RecordColumns, serving: Serving, *, bounds: EventTimeBounds, now: int, guard: Guard
-) -> tuple[PredictionColumns, list[Rejection]]:
-    """Score what can be scored; predictions and rejections together name every record once.
+    records: RecordColumns, serving: Serving, *, bounds: EventTimeBounds, now: int, guard: Guard, timer: Timer
+) -> ScoredRecords:
+    """Score what can be scored.
 
-    `guard(model, version)` is entered around each estimator call.
+    `guard(model, version)` is entered around each estimator call; `timer` gives seconds that only rise.
     """
+    started = timer()
     requests, rejections = serving.decoder.decode(records.values)
+    decode_s = timer() - started
     valid, invalid = validate(requests, records.keys, records.append_times, bounds)
     rejections += invalid
     if not valid.all():
         requests = requests.take(np.flatnonzero(valid))
-    routes = route(
-        requests.entity_ids.to_pylist() if len(serving.versions) > 1 else requests.rows.tolist(), serving.state
-    )
+    routes = route(requests.entity_ids, serving.state)
     answers = _Answers.empty(len(requests.rows))
+    parts = []
     for index, version in enumerate(serving.versions):
         members = np.flatnonzero(routes.versions == index)
-        if version is None:
-            rejections += _quarantined(requests, members, serving, index)
-        elif len(members):
-            rejections += _score_version(requests, members, version, answers, guard)
+        if not len(members):
+            continue
+        part = requests if len(members) == len(requests.rows) else requests.take(members)
+        stages = {"decode": decode_s * len(members) / len(records)}
+        refused = (
+            _quarantined(part, serving, index)
+            if version is None
+            else _score_version(part, members, version, answers, guard=guard, timer=timer, stages=stages)
+        )
+        rejections += refused
+        parts.append(_version_rows(index, part, refused, answers.scores[members], stages))
     kept = np.flatnonzero(answers.scored)
     assert len(kept) + len(rejections) == len(records), (len(kept), len(rejections), len(records))
-    return _predictions(records, requests, kept, serving=serving, answers=answers, routes=routes, now=now), rejections
+    predictions = _predictions(records, requests, kept, serving=serving, answers=answers, routes=routes, now=now)
+    return ScoredRecords(predictions=predictions, rejections=rejections, versions=parts)
+
+
+def _version_rows(
+    index: int,
+    part: RequestColumns,
+    refused: Sequence[Rejection],
+    scores: npt.NDArray[np.float64],
+    stages: Mapping[str, float],
+) -> VersionRows:
+    places = np.searchsorted(part.rows, [rejection.row for rejection in refused]).tolist()
+    scores[places] = np.nan
+    return VersionRows(
+        index=index,
+        rows=part.rows,
+        features=part.features,
+        event_times=part.event_times,
+        scores=scores,
+        rejected=[(place, rejection.reason) for place, rejection in zip(places, refused, strict=True)],
+        durations_us={stage: round(seconds * 1e6) for stage, seconds in stages.items()},
+    )
 
 
 def _score_version(
-    requests: RequestColumns, members: Ints, version: LoadedVersion, answers: _Answers, guard: Guard
+    part: RequestColumns,
+    members: Ints,
+    version: LoadedVersion,
+    answers: _Answers,
+    *,
+    guard: Guard,
+    timer: Timer,
+    stages: dict[str, float],
 ) -> list[Rejection]:
-    whole = len(members) == len(requests.rows)
-    features = requests.features if whole else requests.take(members).features
-    frame, unfit = version.fit(features)
-    rejections = [
-        Rejection(row=int(requests.rows[members[fault.row]]), reason=fault.reason, detail=fault.detail)
-        for fault in unfit
-    ]
-    fitting = np.delete(members, [fault.row for fault in unfit]) if unfit else members
+    started = timer()
+    frame, unfit = version.fit(part.features)
+    rejections = [Rejection(row=int(part.rows[fault.row]), reason=fault.reason, detail=fault.detail) for fault in unfit]
+    fitting = np.delete(np.arange(len(members)), [fault.row for fault in unfit]) if unfit else np.arange(len(members))
+    fitted = timer()
 
     def score(start: int, stop: int) -> Scores:
         with guard(version.name, version.version):
             return version.score(frame if stop - start == len(fitting) else frame[start:stop])
 
-    parts, faults = score_span(score, len(fitting))
-    for part in parts:
-        answers.put(fitting[part.start : part.stop], part.scores)
-        rejections += _not_finite(requests, fitting, part)
+    scored, faults = score_span(score, len(fitting))
+    stages |= {"fit": fitted - started, "score": timer() - fitted}
+    for span in scored:
+        answers.put(members[fitting[span.start : span.stop]], span.scores)
+        rejections += _not_finite(part, fitting, span)
     for fault in faults:
-        row = int(requests.rows[fitting[fault.index]])
+        row = int(part.rows[fitting[fault.index]])
         rejections.append(Rejection(row=row, reason=fault.error.reason, detail=fault.error.detail))
     return rejections
 
@@ -118,10 +182,10 @@ def _not_finite(requests: RequestColumns, fitting: Ints, part: Part) -> list[Rej
     ]
 
 
-def _quarantined(requests: RequestColumns, members: Ints, serving: Serving, index: int) -> list[Rejection]:
+def _quarantined(part: RequestColumns, serving: Serving, index: int) -> list[Rejection]:
     version = serving.state.versions[index].version
     detail = f"version {version} is quarantined: {serving.quarantined[version]}"
-    return [Rejection(row=int(row), reason=Reason.VERSION_QUARANTINED, detail=detail) for row in requests.rows[members]]
+    return [Rejection(row=int(row), reason=Reason.VERSION_QUARANTINED, detail=detail) for row in part.rows]
 
 
 def _predictions(

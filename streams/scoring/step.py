@@ -1,5 +1,6 @@
 """The scoring lane's step: deployments followed, batches scored, swaps between batches only."""
 
+import time
 from collections.abc import Callable, Collection, Sequence
 
 from runtime.batch import (
@@ -18,6 +19,7 @@ from schemas.columns import PredictionColumns
 from schemas.errors import SchemaRegistryUnavailableError
 from schemas.topics import PREDICTIONS, REQUESTS, Topics
 from streams.scoring.fleet import Fleet
+from streams.scoring.profiler import Profiler
 from streams.scoring.scorer import Guard, score_records
 from streams.scoring.serving import Serving
 from streams.scoring.validation import EventTimeBounds
@@ -35,6 +37,7 @@ class ScoringStep:
         dead_letters: DeadLetterWriter,
         bounds: EventTimeBounds,
         guard: Guard,
+        profiler: Profiler,
     ) -> None:
         self._fleet = fleet
         self._topics = topics
@@ -42,6 +45,7 @@ class ScoringStep:
         self._dead_letters = dead_letters
         self._bounds = bounds
         self._guard = guard
+        self._profiler = profiler
         self.held_back: Callable[[], bool] = _never
         self._hold = False
         self._encoded_bytes = 0
@@ -72,31 +76,36 @@ class ScoringStep:
         return None
 
     def take_announcements(self) -> Sequence[OutgoingRecords]:
-        return self._fleet.take_announcements()
+        return [*self._fleet.take_announcements(), *self._profiler.take_due()]
 
     def process(self, batch: Batch) -> LaneOutput:
         """Score every topic's records. Raises `RetryLaterError` while a schema can't be asked for."""
         outgoing: list[OutgoingRecords] = []
         tallies: dict[TopicPartitionKey, Tally] = {}
+        self._profiler.begin()
         for columns in batch.columns.values():
             model = self.model_of(columns.topic)
+            serving = self._fleet.serving[model]
             try:
-                predictions, rejections = score_records(
+                scored = score_records(
                     columns,
-                    self._fleet.serving[model],
+                    serving,
                     bounds=self._bounds,
                     now=self._clock.now_ms(),
                     guard=self._guard,
+                    timer=time.perf_counter,
                 )
+                outgoing += self._profiler.observe(columns, serving, scored.versions)
             except SchemaRegistryUnavailableError as error:
                 raise RetryLaterError(f"schemas of {columns.topic} can't be asked for: {error}") from error
-            outgoing += self._predictions(columns, predictions, self._fleet.serving[model])
-            outgoing += self._dead_letters.records(columns, model, rejections)
-            tallies |= tally_rows(columns, rejections)
+            outgoing += self._predictions(columns, scored.predictions, serving)
+            outgoing += self._dead_letters.records(columns, model, scored.rejections)
+            tallies |= tally_rows(columns, scored.rejections)
         return LaneOutput(outgoing=outgoing, tallies=tallies)
 
     def committed(self) -> None:
-        """Nothing is kept between batches."""
+        """What was profiled is final; nothing else is kept between batches."""
+        self._profiler.committed()
 
     def model_of(self, topic: str) -> str:
         model = self._topics.model_of(topic, REQUESTS)

@@ -16,14 +16,17 @@ from runtime.kafka import build_group_consumer, build_reader, ensure_topics, par
 from runtime.settings import Settings
 from schemas.events import (
     Cohort,
+    ColumnCounts,
     Command,
     DeploymentState,
     JournalEntry,
     Label,
     LogEntry,
     ModelEvent,
+    Profile,
     ServedVersion,
     Signal,
+    SourceRange,
 )
 from schemas.topics import (
     COHORTS,
@@ -35,6 +38,7 @@ from schemas.topics import (
     LOGS,
     MODEL_EVENTS,
     PREDICTIONS,
+    PROFILES,
     RECEIPTS,
     SHADOWS,
     SIGNALS,
@@ -54,7 +58,7 @@ def test_every_topic_becomes_documents(deployment: Settings) -> None:
     _feed_one_of_each(feed)
     store = Store(deployment.store_path)
     with running_sink(deployment, SqliteSink(deployment.store_path)):
-        eventually(lambda: _counts(store).get("predictions") == 8 and len(_counts(store)) == 12)
+        eventually(lambda: _counts(store).get("predictions") == 8 and len(_counts(store)) == 13)
         counts = _counts(store)
 
     assert counts == {
@@ -66,6 +70,7 @@ def test_every_topic_becomes_documents(deployment: Settings) -> None:
         "journal": 1,
         "model_events": 1,
         "signals": 1,
+        "profiles": 1,
         "commands": 1,
         "labels": 1,
         "cohorts": 1,
@@ -80,7 +85,7 @@ def test_replaying_everything_changes_nothing(deployment: Settings) -> None:
     feed.predictions([prediction(1, source_offset=50), prediction(1, source_offset=60)], PREDICTIONS)
     store = Store(deployment.store_path)
     with running_sink(deployment, SqliteSink(deployment.store_path)):
-        eventually(lambda: len(_counts(store)) == 12 and _repeats(store) == 3)
+        eventually(lambda: len(_counts(store)) == 13 and _repeats(store) == 3)
     before = _content(deployment)
     _forget_offsets(deployment)
     with running_sink(deployment, SqliteSink(deployment.store_path)) as running:
@@ -285,6 +290,7 @@ def _feed_one_of_each(feed: Feed) -> None:
     feed.events(RECEIPTS, [receipt(0, 10), receipt(0, 10)])
     feed.events(DEPLOYMENTS, [_deployment()])
     feed.events(COMMANDS, [_command(), _command()])
+    feed.events(PROFILES, [_profile(), _profile()])
     feed.events(
         SIGNALS, [Signal(signal_id="s", model="flights", kind="k", message="m", evidence="{}", raised_at=APRIL)]
     )
@@ -357,6 +363,29 @@ def _deployment() -> DeploymentState:
         accepted_losses=(),
         command_id="c",
         decided_at=APRIL,
+    )
+
+
+def _profile() -> Profile:
+    return Profile(
+        profile_id="p",
+        model="flights",
+        version="1",
+        bundle="b",
+        arm="stable",
+        role="live",
+        generation=1,
+        cluster_id="c",
+        sources=(SourceRange(partition=0, offset_first=0, offset_last=4),),
+        rows=5,
+        profiled=5,
+        rejected={"missing_value": 1},
+        durations_us={"score": 10},
+        event_time_first=APRIL,
+        event_time_last=APRIL,
+        requested_at_first=APRIL,
+        requested_at_last=APRIL,
+        columns=(ColumnCounts(name="(score)", counts=(4, 1), quantiles=(0.1,) * 5, strangers={}),),
     )
 
 

@@ -17,6 +17,8 @@ class SchemasInMemory:
         return len(self._schemas)
 
     def register(self, subject: str, schema: str) -> int:
+        if self.away:
+            raise SchemaRegistryUnavailableError("away")
         self._subjects[subject] = self.add(schema)
         return self._subjects[subject]
 

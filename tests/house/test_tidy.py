@@ -35,10 +35,12 @@ DECISIONS = (
     "consumers/ledger.py",
     "consumers/sinks/shape.py",
     "producers/pacing.py",
+    "registry/binning.py",
     "streams/rollout/decisions.py",
     "streams/scoring/bisection.py",
     "streams/scoring/routing.py",
     "streams/scoring/scorer.py",
+    "streams/scoring/stretch.py",
     "streams/scoring/validation.py",
 )
 IMPURE = {

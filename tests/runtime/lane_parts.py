@@ -12,9 +12,10 @@ from confluent_kafka import Producer, TopicPartition
 from penstock.roles.lanes import LanePlan, build_lane
 from runtime.batch import Batch, LaneOutput, OutgoingRecords, RetryLaterError, Tally, TopicPartitionKey
 from runtime.clock import SystemClock
+from runtime.commit import BatchAbortedError, Commit
 from runtime.kafka import build_producer, build_reader
 from runtime.metrics import Meters
-from runtime.settings import KafkaSettings, Settings
+from runtime.settings import Guarantee, KafkaSettings, Settings
 from runtime.watchdog import Watchdog
 from schemas.codec import EventCodec
 from schemas.directory_registry import DirectoryRegistry
@@ -26,11 +27,15 @@ TARGET = "m.predictions"
 
 @dataclass(slots=True)
 class CopyStep:
-    """Copies SOURCE to TARGET; faults are data: `failures` batches are refused, `is_ready` holds all."""
+    """Copies SOURCE to TARGET; faults are data: `failures` batches are refused, `is_ready` holds all.
+
+    `announcements` are given out once.
+    """
 
     failures: int = 0
     is_ready: bool = True
     loss_accepted_to: int | None = None
+    announcements: list[OutgoingRecords] = field(default_factory=list)
     batches: list[int] = field(default_factory=list)
 
     def refresh(self) -> None:
@@ -46,7 +51,8 @@ class CopyStep:
         return self.loss_accepted_to
 
     def take_announcements(self) -> Sequence[OutgoingRecords]:
-        return ()
+        announcements, self.announcements = self.announcements, []
+        return announcements
 
     def process(self, batch: Batch) -> LaneOutput:
         self.batches.append(batch.records)
@@ -66,6 +72,27 @@ class CopyStep:
         """Nothing is kept."""
 
 
+@dataclass(slots=True)
+class AbortingCommit:
+    """Aborts the first `aborts` commits before anything was sent, then does what the other one does."""
+
+    inner: Commit
+    aborts: int
+    guarantee: Guarantee = "at_least_once"
+
+    def prepare(self) -> None:
+        self.inner.prepare()
+
+    def polled(self) -> None:
+        self.inner.polled()
+
+    def commit(self, outgoing: Sequence[OutgoingRecords], offsets: Sequence[TopicPartition]) -> None:
+        if self.aborts:
+            self.aborts -= 1
+            raise BatchAbortedError("asked to abort")
+        self.inner.commit(outgoing, offsets)
+
+
 @contextmanager
 def embedded_kafka() -> Iterator[KafkaSettings]:
     """Librdkafka's mock cluster in this process."""
@@ -76,8 +103,8 @@ def embedded_kafka() -> Iterator[KafkaSettings]:
 
 
 @contextmanager
-def running_lane(kafka: KafkaSettings, step: CopyStep, folder: Path) -> Iterator[None]:
-    """A lane on a thread of its own; what it raises is raised here at the end."""
+def running_lane(kafka: KafkaSettings, step: CopyStep, folder: Path, *, aborts: int = 0) -> Iterator[None]:
+    """A lane on a thread of its own, whose first commits are aborted; what it raises is raised here at the end."""
     settings = Settings(data_dir=folder, kafka=kafka)
     plan = LanePlan(
         name="copy",
@@ -94,6 +121,7 @@ def running_lane(kafka: KafkaSettings, step: CopyStep, folder: Path) -> Iterator
     codec = EventCodec(DirectoryRegistry(folder / "schemas.sqlite"))
     watchdog = Watchdog(memory_bytes_max=1 << 40)
     lane = build_lane(settings, plan, topics=Topics(), codec=codec, clock=SystemClock(), watchdog=watchdog)
+    lane._commit = AbortingCommit(lane._commit, aborts)
     stop, raised = threading.Event(), list[BaseException]()
 
     def run() -> None:

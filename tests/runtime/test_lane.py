@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from runtime.batch import OutgoingRecords
 from schemas.codec import EventCodec
 from schemas.directory_registry import DirectoryRegistry
 from schemas.events import Receipt
@@ -40,6 +41,17 @@ def test_a_batch_that_fails_is_read_again_from_its_first_offset(tmp_path: Path) 
 
         assert sorted(SENT) == sorted(value.decode() for value in values_in(kafka, TARGET))
     assert step.failures == 0
+
+
+def test_what_no_batch_caused_outlives_an_aborted_transaction(tmp_path: Path) -> None:
+    """Announcements that went with an aborted transaction are sent with the next one, once."""
+    said = OutgoingRecords(topic="profiles", keys=[b"m"], values=[b"a profile"], partition=0)
+    with embedded_kafka() as kafka, running_lane(kafka, CopyStep(announcements=[said]), tmp_path, aborts=3):
+        assert eventually(lambda: bool(values_in(kafka, "profiles")))
+        send(kafka, SENT)
+        assert eventually(lambda: len(values_in(kafka, TARGET)) >= len(SENT))
+
+        assert values_in(kafka, "profiles") == [b"a profile"]
 
 
 def test_a_topic_that_is_not_ready_waits_and_then_goes_on(tmp_path: Path) -> None:
