@@ -1,7 +1,8 @@
 """The partitions a lane owns, how far each is committed, and which of them wait.
 
-A partition waits, paused, while its topic is not ready (no active version) or while an
-operator has not yet accepted that records were deleted before they were read.
+A partition waits, paused, while its topic is not ready (no active version), while state that is
+kept beside it is being brought back, or while an operator has not yet accepted that records were
+deleted before they were read.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -10,6 +11,7 @@ import structlog
 from confluent_kafka import Consumer, KafkaException, TopicPartition
 
 from runtime.batch import KafkaMessage, OutgoingRecords, TopicPartitionKey
+from runtime.keeper import Keeper
 from runtime.membership import Membership
 from runtime.metrics import PARTITIONS, PARTITIONS_WAITING, REBALANCES, Meters
 from runtime.offsets import LastReceipts, StartOffset, start_offsets
@@ -31,9 +33,11 @@ class Assignment:
         loss_signal: LossSignal,
         deadline_s: float,
         meters: Meters,
+        keeper: Keeper | None = None,
     ) -> None:
         self._consumer = consumer
         self._membership = membership
+        self._keeper = keeper
         self._last_receipts = last_receipts
         self._loss_signal = loss_signal
         self._deadline_s = deadline_s
@@ -89,14 +93,15 @@ class Assignment:
                 self._seek(place)
 
     def hold_unready(self, ready: Callable[[str], bool]) -> None:
-        """Pause partitions whose topic is not ready; resume those whose topic has become so."""
-        readiness = {topic: ready(topic) for topic, _partition in self._positions}
+        """Pause partitions whose topic or own state is not ready; resume those that have become so."""
+        topics = {topic: ready(topic) for topic, _partition in self._positions}
         for place in self._positions:
-            if not readiness[place[0]] and place not in self._held:
+            is_ready = topics[place[0]] and (self._keeper is None or self._keeper.ready(*place))
+            if not is_ready and place not in self._held:
                 self._consumer.pause([TopicPartition(*place)])
                 self._held.add(place)
-                _log.info("partition waits: its topic is not ready", topic=place[0], partition=place[1])
-            elif readiness[place[0]] and place in self._held:
+                _log.info("partition waits: it is not ready", topic=place[0], partition=place[1])
+            elif is_ready and place in self._held:
                 self._held.discard(place)
                 self._seek(place)
                 self._consumer.resume([TopicPartition(*place)])
@@ -146,13 +151,15 @@ class Assignment:
         self.rebalances += 1
         self._meters.add(REBALANCES)
         starts = start_offsets(consumer, partitions, last_receipts=self._last_receipts, deadline_s=self._deadline_s)
-        consumer.incremental_assign(
+        self._membership.start(
             [TopicPartition(start.topic, start.partition, max(start.offset, start.log_start)) for start in starts]
         )
         for start in starts:
             self._positions[start.topic, start.partition] = start.offset
             if start.lost:
                 self._wait_for_operator(start)
+        if self._keeper is not None:
+            self._keeper.assigned(starts)
         _log.info("partitions assigned", partitions=[f"{s.topic}:{s.partition}@{s.offset}" for s in starts])
 
     def _revoked(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
@@ -162,7 +169,9 @@ class Assignment:
             self._positions.pop(place, None)
             self._losses.pop(place, None)
             self._held.discard(place)
-        consumer.incremental_unassign(partitions)
+        if self._keeper is not None:
+            self._keeper.revoked([(partition.topic, partition.partition) for partition in partitions])
+        self._membership.end(partitions)
         _log.info("partitions given up", partitions=[f"{p.topic}:{p.partition}" for p in partitions])
 
     def _wait_for_operator(self, loss: StartOffset) -> None:
@@ -185,7 +194,7 @@ class Assignment:
         except KafkaException as error:
             # A partition that is not being fetched yet can't be sought; giving the start anew can't fail.
             _log.warning("seek refused, assigning anew", topic=place[0], partition=place[1], detail=str(error.args[0]))
-            self._consumer.incremental_unassign([TopicPartition(*place)])
-            self._consumer.incremental_assign([target])
-            if place in self._held or place in self._losses:
-                self._consumer.pause([TopicPartition(*place)])
+            self._membership.restart([TopicPartition(*each, at) for each, at in self._positions.items()], target)
+            waiting = self._held | self._losses.keys()
+            if waiting:
+                self._consumer.pause([TopicPartition(*each) for each in waiting])

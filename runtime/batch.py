@@ -54,6 +54,11 @@ class Batch:
         }
 
     @classmethod
+    def empty(cls) -> "Batch":
+        """No records: for what is due by time alone."""
+        return cls(columns={}, offsets_next={})
+
+    @classmethod
     def of(cls, messages: Sequence[KafkaMessage]) -> "Batch":
         """Arrange messages without errors, in the order they were polled, as columns."""
         by_topic: dict[str, list[KafkaMessage]] = {}
@@ -93,10 +98,14 @@ class Tally:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LaneOutput:
-    """What a step made of a batch: records to produce, and a tally per input partition."""
+    """What a step made of a batch: records to produce, and a tally per input partition.
+
+    `pending_oldest`: the oldest offset of a partition that is still waited with, for its receipt.
+    """
 
     outgoing: Sequence[OutgoingRecords]
     tallies: Mapping[TopicPartitionKey, Tally]
+    pending_oldest: Mapping[TopicPartitionKey, int] = field(default_factory=dict)
 
 
 class RetryLaterError(Exception):

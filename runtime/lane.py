@@ -17,8 +17,9 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
 from runtime.assignment import Assignment
 from runtime.backoff import Backoff
-from runtime.batch import Batch, KafkaMessage, LaneOutput, OutgoingRecords, RetryLaterError
+from runtime.batch import Batch, KafkaMessage, LaneOutput, OutgoingRecords, RetryLaterError, TopicPartitionKey
 from runtime.commit import BatchAbortedError, Commit
+from runtime.keeper import Keeper
 from runtime.metrics import (
     BATCH_RECORDS,
     BATCHES_READ_AGAIN,
@@ -32,7 +33,6 @@ from runtime.receipts import ReceiptWriter
 
 _log = structlog.get_logger("penstock.lane")
 
-_IGNORED = frozenset({KafkaError._PARTITION_EOF})
 _DELETED = frozenset({KafkaError._AUTO_OFFSET_RESET, KafkaError.OFFSET_OUT_OF_RANGE})
 _ENDING = frozenset({KafkaError.GROUP_AUTHORIZATION_FAILED, KafkaError._FENCED, KafkaError.FENCED_INSTANCE_ID})
 
@@ -83,7 +83,10 @@ class Lane:
         batch_records_max: int,
         batch_wait_ms: int,
         meters: Meters,
+        keeper: Keeper | None = None,
     ) -> None:
+        self._keeper = keeper
+        self._ends: set[TopicPartitionKey] = set()
         self._consumer = consumer
         self._commit = commit
         self._step = step
@@ -109,9 +112,10 @@ class Lane:
         while not stop.is_set():
             self._step.refresh()
             self._follow_step()
-            batch = self._poll()
+            batch = self._poll() or self._due()
             if batch is not None:
                 self._handle(batch, stop)
+            self._tell_ends()
         self._consumer.close()
 
     def _follow_step(self) -> None:
@@ -121,8 +125,9 @@ class Lane:
             self._assignment.subscribe(sorted(wanted))
         for lost, resumed in self._assignment.acceptable_losses(self._step.accepted_loss):
             receipts = self._receipts.of_loss(lost, resumed) if self._receipts else ()
+            note = self._keeper.notes().get((resumed.topic, resumed.partition), "") if self._keeper else ""
             self._commit.polled()
-            self._commit.commit(receipts, [resumed])
+            self._commit.commit(receipts, [TopicPartition(resumed.topic, resumed.partition, resumed.offset, note)])
             self._assignment.lost_accepted(resumed)
         self._assignment.hold_unready(self._step.ready)
         self._assignment.measure()
@@ -169,15 +174,21 @@ class Lane:
         wanted = [message for message in records if self._assignment.wants(message)]
         return Batch.of(wanted) if wanted else None
 
+    def _due(self) -> Batch | None:
+        """A batch without records, where the keeper has something to do that no record causes."""
+        return Batch.empty() if self._keeper is not None and self._keeper.due() else None
+
     def _look_into(self, faults: Sequence[KafkaMessage]) -> None:
         for message in faults:
             fault = message.error()
             assert fault is not None, "faults carry an error"
-            if fault.code() in _DELETED:
+            if fault.code() == KafkaError._PARTITION_EOF:
+                self._ends.add((message.topic() or "", message.partition() or 0))
+            elif fault.code() in _DELETED:
                 self._assignment.deleted_unread(message)
             elif fault.fatal() or fault.code() in _ENDING:
                 raise KafkaException(fault)
-            elif fault.code() not in _IGNORED:
+            else:
                 _log.warning("consumer reports a fault", detail=fault.str(), topic=message.topic())
 
     def _handle(self, batch: Batch, stop: threading.Event) -> None:
@@ -186,11 +197,12 @@ class Lane:
             output = self._step.process(batch)
             processed = time.perf_counter()
             receipts = self._receipts.of_batch(self._assignment, batch, output) if self._receipts else ()
-            self._commit.commit([*output.outgoing, *receipts], _offsets(batch))
+            self._commit.commit([*output.outgoing, *receipts], self._offsets(batch))
         except (RetryLaterError, BatchAbortedError) as error:
             _log.warning("batch will be read again", records=batch.records, why=str(error))
             self._meters.add(BATCHES_READ_AGAIN)
             self._assignment.rewind(batch.offsets_next)
+            self._ends -= batch.offsets_next.keys()
             stop.wait(self._backoff.failed(error))
             return
         self._backoff.succeeded()
@@ -200,13 +212,25 @@ class Lane:
         self._meters.observe(COMMIT_SECONDS, time.perf_counter() - processed)
         self._count(batch, output)
 
+    def _offsets(self, batch: Batch) -> list[TopicPartition]:
+        """Where each partition of the batch, and each that the keeper has a note for, goes on."""
+        if self._keeper is None:
+            return [TopicPartition(*place, offset) for place, offset in batch.offsets_next.items()]
+        notes = self._keeper.notes()
+        offsets = {place: self._assignment.position(*place) for place in notes if place in self._assignment.owned}
+        offsets |= batch.offsets_next
+        return [TopicPartition(*place, offset, notes.get(place, "")) for place, offset in offsets.items()]
+
+    def _tell_ends(self) -> None:
+        """Tell the keeper which logs were read to their end, once all that was read of them is final."""
+        ends, self._ends = self._ends, set()
+        if self._keeper is not None:
+            for place in ends:
+                self._keeper.at_end(*place)
+
     def _count(self, batch: Batch, output: LaneOutput) -> None:
         self._meters.observe(BATCH_RECORDS, batch.records)
         for (topic, _partition), tally in output.tallies.items():
             self._meters.add(RECORDS, tally.records, topic=topic)
             for reason, records in tally.dead_lettered.items():
                 self._meters.add(DEAD_LETTERS, records, topic=topic, reason=reason)
-
-
-def _offsets(batch: Batch) -> list[TopicPartition]:
-    return [TopicPartition(topic, partition, offset) for (topic, partition), offset in batch.offsets_next.items()]

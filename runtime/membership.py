@@ -1,6 +1,7 @@
 """Which partitions a consumer reads: those that its group gives it, or all, where it is the only reader.
 
-Topics come in, calls of `assigned` and `revoked` go out. On the embedded broker, where each role
+Topics come in, calls of `assigned` and `revoked` go out, and within those calls `start` and `end`
+say from where what was given is read. On the embedded broker, where each role
 has one process, joining a group would only cost: the mock cluster stops all members for seconds
 whenever topics come or go, and refuses commits meanwhile, so that batches were done twice.
 """
@@ -23,12 +24,38 @@ class Membership(Protocol):
         """Read exactly these topics from now on."""
         ...
 
+    def start(self, positions: Sequence[TopicPartition]) -> None:
+        """Read what was given from these offsets."""
+        ...
 
-class GroupMembership:
-    """A share of the partitions, which changes as members come and go; told of within polls."""
+    def end(self, partitions: Sequence[TopicPartition]) -> None:
+        """Stop reading what was taken away."""
+        ...
+
+    def restart(self, positions: Sequence[TopicPartition], place: TopicPartition) -> None:
+        """Read `place` anew from its offset; `positions` are all that is owned, with where each goes on."""
+        ...
+
+
+class _Increments:
+    """Partitions come and go one by one; the others are read on."""
 
     def __init__(self, consumer: Consumer) -> None:
         self._consumer = consumer
+
+    def start(self, positions: Sequence[TopicPartition]) -> None:
+        self._consumer.incremental_assign(list(positions))
+
+    def end(self, partitions: Sequence[TopicPartition]) -> None:
+        self._consumer.incremental_unassign(list(partitions))
+
+    def restart(self, positions: Sequence[TopicPartition], place: TopicPartition) -> None:
+        self._consumer.incremental_unassign([TopicPartition(place.topic, place.partition)])
+        self._consumer.incremental_assign([place])
+
+
+class GroupMembership(_Increments):
+    """A share of the partitions, which changes as members come and go; told of within polls."""
 
     def subscribe(self, topics: Sequence[str], *, assigned: OnPartitions, revoked: OnPartitions) -> None:
         if topics:
@@ -37,11 +64,27 @@ class GroupMembership:
             self._consumer.unsubscribe()
 
 
-class SoleMembership:
+class RangeMembership(GroupMembership):
+    """The same numbers of every topic's partitions, so that what belongs together is read together.
+
+    The group's protocol is the eager one: at each change everything is taken away and given anew.
+    """
+
+    def start(self, positions: Sequence[TopicPartition]) -> None:
+        self._consumer.assign(list(positions))
+
+    def end(self, partitions: Sequence[TopicPartition]) -> None:
+        self._consumer.unassign()
+
+    def restart(self, positions: Sequence[TopicPartition], place: TopicPartition) -> None:
+        self._consumer.assign(list(positions))
+
+
+class SoleMembership(_Increments):
     """Every partition of the embedded broker's topics, at once; told of within `subscribe`."""
 
     def __init__(self, consumer: Consumer, *, timeout_s: float) -> None:
-        self._consumer = consumer
+        super().__init__(consumer)
         self._timeout_s = timeout_s
         self._topics: frozenset[str] = frozenset()
 
@@ -57,11 +100,11 @@ class SoleMembership:
             assigned(self._consumer, _partitions(new))
 
 
-def build_membership(kafka: KafkaSettings, consumer: Consumer) -> Membership:
-    """Alone on the embedded broker, in a group elsewhere."""
+def build_membership(kafka: KafkaSettings, consumer: Consumer, *, co_partitioned: bool = False) -> Membership:
+    """Alone on the embedded broker, in a group elsewhere; `co_partitioned` for a consumer whose strategy is range."""
     if is_embedded(kafka):
         return SoleMembership(consumer, timeout_s=kafka.request_timeout_s)
-    return GroupMembership(consumer)
+    return RangeMembership(consumer) if co_partitioned else GroupMembership(consumer)
 
 
 def _partitions(topics: Iterable[str]) -> list[TopicPartition]:

@@ -7,13 +7,14 @@ for until every partition has a clean answer, and explicit offsets are assigned.
 """
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import structlog
 from confluent_kafka import OFFSET_INVALID, Consumer, KafkaException, TopicPartition
 
 from runtime.batch import TopicPartitionKey
+from schemas.events import Receipt
 
 _RETRY_EVERY_S = 0.2
 
@@ -26,19 +27,25 @@ class OffsetsUnavailableError(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StartOffset:
-    """Where a partition starts; `offset < log_start` means that records were deleted unread."""
+    """Where a partition starts; `offset < log_start` means that records were deleted unread.
+
+    `note` is what was kept beside the committed offset. `offset_pending_oldest` is the last
+    receipt's, where it was asked because the committed offset is gone.
+    """
 
     topic: str
     partition: int
     offset: int
     log_start: int
+    note: str = ""
+    offset_pending_oldest: int | None = None
 
     @property
     def lost(self) -> int:
         return max(self.log_start - self.offset, 0)
 
 
-LastReceipts = Callable[[Sequence[TopicPartitionKey]], dict[TopicPartitionKey, int]]
+LastReceipts = Callable[[Sequence[TopicPartitionKey]], Mapping[TopicPartitionKey, Receipt]]
 
 
 def start_offsets(
@@ -55,9 +62,20 @@ def start_offsets(
     starts = []
     for found in committed:
         log_start = _log_start(consumer, found, deadline)
-        known = found.offset if found.offset >= 0 else receipts.get((found.topic, found.partition), log_start)
-        starts.append(StartOffset(topic=found.topic, partition=found.partition, offset=known, log_start=log_start))
+        starts.append(_start(found, receipts.get((found.topic, found.partition)), log_start))
     return starts
+
+
+def _start(committed: TopicPartition, receipt: Receipt | None, log_start: int) -> StartOffset:
+    known = committed.offset >= 0
+    return StartOffset(
+        topic=committed.topic,
+        partition=committed.partition,
+        offset=committed.offset if known else receipt.offset_to if receipt else log_start,
+        log_start=log_start,
+        note=(committed.metadata or "") if known else "",
+        offset_pending_oldest=None if known or receipt is None else receipt.offset_pending_oldest,
+    )
 
 
 def _committed(consumer: Consumer, partitions: Sequence[TopicPartition], deadline: float) -> list[TopicPartition]:

@@ -47,9 +47,9 @@ class ReceiptWriter:
         for (topic, partition), offset_to in batch.offsets_next.items():
             tally = output.tallies[topic, partition]
             assert tally.records == tally.scored + sum(tally.dead_lettered.values()), (topic, partition, tally)
-            receipts.append(
-                self._receipt(topic, partition, assignment.position(topic, partition), offset_to, tally=tally)
-            )
+            offset_from = assignment.position(topic, partition)
+            pending = output.pending_oldest.get((topic, partition))
+            receipts.append(self._receipt(topic, partition, offset_from, offset_to, tally=tally, pending=pending))
         return self._encode(receipts)
 
     def of_loss(self, partition: TopicPartition, offset_next: TopicPartition) -> Sequence[OutgoingRecords]:
@@ -57,7 +57,16 @@ class ReceiptWriter:
         receipt = self._receipt(partition.topic, partition.partition, partition.offset, offset_next.offset, tally=None)
         return self._encode([receipt])
 
-    def _receipt(self, topic: str, partition: int, offset_from: int, offset_to: int, *, tally: Tally | None) -> Receipt:
+    def _receipt(
+        self,
+        topic: str,
+        partition: int,
+        offset_from: int,
+        offset_to: int,
+        *,
+        tally: Tally | None,
+        pending: int | None = None,
+    ) -> Receipt:
         assert offset_from < offset_to, (topic, partition, offset_from, offset_to)
         return Receipt(
             cluster_id=self._cluster_id,
@@ -72,6 +81,7 @@ class ReceiptWriter:
             scored=tally.scored if tally else 0,
             dead_lettered=dict(tally.dead_lettered) if tally else {},
             lost=0 if tally else offset_to - offset_from,
+            offset_pending_oldest=pending,
             committed_at=self._clock.now_ms(),
         )
 

@@ -7,6 +7,7 @@ from runtime.assignment import Assignment, LossSignal
 from runtime.clock import Clock
 from runtime.commit import Commit, PlainCommit, TransactionalCommit
 from runtime.kafka import build_group_consumer, build_producer
+from runtime.keeper import Keeper
 from runtime.lane import Lane, LaneStep
 from runtime.last_receipts import receipts_reader
 from runtime.membership import build_membership
@@ -24,7 +25,11 @@ ASSIGN_DEADLINE_S = 45.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LanePlan:
-    """What one lane is, beside the settings: its name, group, slot and step."""
+    """What one lane is, beside the settings: its name, group, slot and step.
+
+    A lane with a `keeper` reads the same partitions of all its topics, and is told of their ends.
+    `batch_records_max`: where it differs from that of scoring.
+    """
 
     name: str
     group: str
@@ -34,6 +39,8 @@ class LanePlan:
     cluster_id: str
     model_of: Callable[[str], str] | None
     loss_signal: LossSignal
+    keeper: Keeper | None = None
+    batch_records_max: int | None = None
 
     @property
     def transactional_id(self) -> str:
@@ -44,16 +51,18 @@ def build_lane(
     settings: Settings, plan: LanePlan, *, topics: Topics, codec: EventCodec, clock: Clock, watchdog: Watchdog
 ) -> Lane:
     """The lane of that plan, with receipts where the plan says whose records they are."""
-    consumer = build_group_consumer(settings.kafka, group=plan.group)
+    co_partitioned = plan.keeper is not None
+    consumer = build_group_consumer(settings.kafka, group=plan.group, co_partitioned=co_partitioned)
     assignment = Assignment(
         consumer,
-        membership=build_membership(settings.kafka, consumer),
+        membership=build_membership(settings.kafka, consumer, co_partitioned=co_partitioned),
         last_receipts=receipts_reader(
             settings.kafka, topics=topics, codec=codec, lane=plan.name, cluster_id=plan.cluster_id
         ),
         loss_signal=plan.loss_signal,
         deadline_s=ASSIGN_DEADLINE_S,
         meters=plan.meters,
+        keeper=plan.keeper,
     )
     commit: Commit
     if settings.guarantee == "exactly_once":
@@ -83,7 +92,8 @@ def build_lane(
         step=plan.step,
         assignment=assignment,
         receipts=receipts,
-        batch_records_max=settings.scoring.batch_records_max,
+        batch_records_max=plan.batch_records_max or settings.scoring.batch_records_max,
         batch_wait_ms=settings.scoring.batch_wait_ms,
         meters=plan.meters,
+        keeper=plan.keeper,
     )

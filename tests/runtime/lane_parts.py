@@ -15,6 +15,7 @@ from runtime.clock import SystemClock
 from runtime.commit import BatchAbortedError, Commit
 from runtime.kafka import build_producer, build_reader
 from runtime.metrics import Meters
+from runtime.offsets import StartOffset
 from runtime.settings import Guarantee, KafkaSettings, Settings
 from runtime.watchdog import Watchdog
 from schemas.codec import EventCodec
@@ -59,6 +60,8 @@ class CopyStep:
         if self.failures:
             self.failures -= 1
             raise RetryLaterError("asked to fail")
+        if not batch.records:
+            return LaneOutput(outgoing=[], tallies={})
         columns = batch.columns[SOURCE]
         tallies: dict[TopicPartitionKey, Tally] = {}
         for partition in columns.partitions:
@@ -70,6 +73,35 @@ class CopyStep:
 
     def committed(self) -> None:
         """Nothing is kept."""
+
+
+@dataclass(slots=True)
+class CountingKeeper:
+    """Keeps, beside each offset, how many lives read the partition; holds all while `is_ready` is false."""
+
+    is_ready: bool = True
+    is_due: bool = False
+    lives: dict[TopicPartitionKey, int] = field(default_factory=dict)
+    ended: list[TopicPartitionKey] = field(default_factory=list)
+
+    def assigned(self, starts: Sequence[StartOffset]) -> None:
+        self.lives |= {(start.topic, start.partition): int(start.note or 0) + 1 for start in starts}
+
+    def revoked(self, places: Sequence[TopicPartitionKey]) -> None:
+        self.lives = {place: lives for place, lives in self.lives.items() if place not in places}
+
+    def ready(self, topic: str, partition: int) -> bool:
+        return self.is_ready
+
+    def at_end(self, topic: str, partition: int) -> None:
+        self.ended.append((topic, partition))
+
+    def due(self) -> bool:
+        is_due, self.is_due = self.is_due, False
+        return is_due
+
+    def notes(self) -> dict[TopicPartitionKey, str]:
+        return {place: str(lives) for place, lives in self.lives.items()}
 
 
 @dataclass(slots=True)
@@ -103,7 +135,9 @@ def embedded_kafka() -> Iterator[KafkaSettings]:
 
 
 @contextmanager
-def running_lane(kafka: KafkaSettings, step: CopyStep, folder: Path, *, aborts: int = 0) -> Iterator[None]:
+def running_lane(
+    kafka: KafkaSettings, step: CopyStep, folder: Path, *, aborts: int = 0, keeper: CountingKeeper | None = None
+) -> Iterator[None]:
     """A lane on a thread of its own, whose first commits are aborted; what it raises is raised here at the end."""
     settings = Settings(data_dir=folder, kafka=kafka)
     plan = LanePlan(
@@ -117,6 +151,7 @@ def running_lane(kafka: KafkaSettings, step: CopyStep, folder: Path, *, aborts: 
         loss_signal=lambda loss: OutgoingRecords(
             topic="signals", keys=[b"m"], values=[str(loss.lost).encode()], partition=0
         ),
+        keeper=keeper,
     )
     codec = EventCodec(DirectoryRegistry(folder / "schemas.sqlite"))
     watchdog = Watchdog(memory_bytes_max=1 << 40)

@@ -8,7 +8,17 @@ from runtime.batch import OutgoingRecords
 from schemas.codec import EventCodec
 from schemas.directory_registry import DirectoryRegistry
 from schemas.events import Receipt
-from tests.runtime.lane_parts import TARGET, CopyStep, embedded_kafka, eventually, running_lane, send, values_in
+from tests.runtime.lane_parts import (
+    SOURCE,
+    TARGET,
+    CopyStep,
+    CountingKeeper,
+    embedded_kafka,
+    eventually,
+    running_lane,
+    send,
+    values_in,
+)
 
 pytestmark = pytest.mark.wire
 
@@ -84,3 +94,39 @@ def test_a_lane_that_comes_back_goes_on_where_it_committed(tmp_path: Path) -> No
             assert eventually(lambda: b"more" in values_in(kafka, TARGET))
 
     assert sum(second.batches) == 1
+
+
+def test_a_keeper_gets_back_the_notes_of_its_last_life(tmp_path: Path) -> None:
+    """Notes are committed with the offsets, for every partition that has one, also by a batch without records."""
+    first, second = CountingKeeper(), CountingKeeper()
+    with embedded_kafka() as kafka:
+        send(kafka, SENT)
+        with running_lane(kafka, CopyStep(), tmp_path, keeper=first):
+            assert eventually(lambda: len(values_in(kafka, TARGET)) >= len(SENT))
+        step = CopyStep()
+        with running_lane(kafka, step, tmp_path, keeper=second):
+            assert eventually(lambda: len(second.lives) == 4)
+            second.is_due = True
+            assert eventually(lambda: step.batches == [0])
+        third = CountingKeeper()
+        with running_lane(kafka, CopyStep(), tmp_path, keeper=third):
+            assert eventually(lambda: len(third.lives) == 4)
+
+    places = {(SOURCE, partition) for partition in range(4)}
+    assert dict.fromkeys(places, 1) == first.lives
+    assert dict.fromkeys(places, 2) == second.lives
+    assert dict.fromkeys(places, 3) == third.lives
+
+
+def test_a_keeper_that_is_not_ready_holds_its_partitions(tmp_path: Path) -> None:
+    """Nothing is processed before the state is there, and the end of a log is told after its records are final."""
+    keeper, step = CountingKeeper(is_ready=False), CopyStep()
+    with embedded_kafka() as kafka:
+        send(kafka, SENT)
+        with running_lane(kafka, step, tmp_path, keeper=keeper):
+            assert not eventually(lambda: bool(step.batches), timeout_s=2)
+            keeper.is_ready = True
+            assert eventually(lambda: sum(step.batches) == len(SENT))
+            assert eventually(lambda: {(SOURCE, partition) for partition in range(4)} <= set(keeper.ended))
+
+        assert sorted(SENT) == sorted(value.decode() for value in values_in(kafka, TARGET))
