@@ -20,6 +20,7 @@ from runtime.group_lag import GroupLag
 from runtime.groups import sink_group
 from runtime.kafka import EMBEDDED_PARTITIONS, partition_counts
 from runtime.process import wait_until
+from runtime.schema_registry import schema_registry_place
 from runtime.settings import Settings
 from runtime.stack import Stack, announce, only_stack, withdraw
 from schemas.topics import DEAD_LETTERS, PREDICTIONS, RECEIPTS, Topics
@@ -166,7 +167,7 @@ class Supervisor:
             broker=settings.kafka.bootstrap_servers,
             cluster_id=settings.kafka.cluster_id,
             store=str(settings.store_path.absolute()),
-            schema_registry=str((settings.registry_dir / "schemas.sqlite").absolute()),
+            schema_registry=schema_registry_place(settings),
             processes=tuple(names if self._broker is None else [self._broker.name, *names]),
         )
 

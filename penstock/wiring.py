@@ -9,10 +9,10 @@ from consumers.ledger_reading import LedgerReader
 from consumers.queries import Store
 from registry.catalogue import Catalogue
 from runtime.errors import StackNotRunningError
+from runtime.schema_registry import build_schema_registry
 from runtime.settings import Settings
 from runtime.stack import attach
 from schemas.codec import EventCodec
-from schemas.directory_registry import DirectoryRegistry
 from schemas.prediction_reader import PredictionReader
 from schemas.registry_port import SchemaRegistry
 from schemas.topics import Topics
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 def schema_registry(settings: Settings) -> SchemaRegistry:
     """Where schema ids are made and resolved."""
-    return DirectoryRegistry(settings.registry_dir / "schemas.sqlite")
+    return build_schema_registry(settings)
 
 
 def catalogue(settings: Settings) -> Catalogue:

@@ -3,10 +3,10 @@
 from producers.publisher import Publisher
 from runtime.clock import Clock, SystemClock
 from runtime.kafka import SYSTEM_PARTITION
+from runtime.schema_registry import build_schema_registry
 from runtime.settings import Settings
 from runtime.stack import attach
 from schemas.codec import EventCodec
-from schemas.directory_registry import DirectoryRegistry
 from schemas.events import Command
 from schemas.registry_port import SchemaRegistry
 from schemas.topics import COMMANDS, Topics
@@ -21,7 +21,7 @@ class CommandProducer:
         attached = attach(settings)
         self._clock = clock or SystemClock()
         self._topic = Topics(settings.topics.prefix).of(COMMANDS)
-        self._codec = EventCodec(registry or DirectoryRegistry(settings.registry_dir / "schemas.sqlite"))
+        self._codec = EventCodec(registry or build_schema_registry(settings))
         self._publisher = Publisher(attached)
 
     def send(self, action: str, model: str, *, arguments: dict[str, str], command_id: str, issued_by: str) -> Command:

@@ -8,10 +8,10 @@ from producers.publisher import Publisher
 from runtime.clock import Clock, SystemClock
 from runtime.groups import sink_group
 from runtime.kafka import is_embedded
+from runtime.schema_registry import build_schema_registry
 from runtime.settings import Settings
 from runtime.stack import attach
 from schemas.codec import EventCodec
-from schemas.directory_registry import DirectoryRegistry
 from schemas.events import Label
 from schemas.registry_port import SchemaRegistry
 from schemas.topics import LABELS, Topics
@@ -37,7 +37,7 @@ class LabelProducer:
         self._clock = clock or SystemClock()
         topics = Topics(settings.topics.prefix)
         self._topic = topics.of(LABELS, model)
-        self._codec = EventCodec(registry or DirectoryRegistry(settings.registry_dir / "schemas.sqlite"))
+        self._codec = EventCodec(registry or build_schema_registry(settings))
         self._publisher = Publisher(attached, _holdback(attached, self._topic))
 
     def __enter__(self) -> Self:

@@ -14,9 +14,9 @@ from producers.request_ids import RequestIds
 from runtime.clock import Clock, SystemClock
 from runtime.groups import scorer_group
 from runtime.kafka import is_embedded
+from runtime.schema_registry import build_schema_registry
 from runtime.settings import Settings
 from runtime.stack import attach
-from schemas.directory_registry import DirectoryRegistry
 from schemas.registry_port import SchemaRegistry
 from schemas.request_schema import features_of
 from schemas.request_writer import RequestWriter
@@ -43,7 +43,7 @@ class RequestProducer:
     ) -> None:
         attached = attach(settings)
         topics = Topics(settings.topics.prefix)
-        schemas = registry or DirectoryRegistry(settings.registry_dir / "schemas.sqlite")
+        schemas = registry or build_schema_registry(settings)
         schema_id, schema = request_schema_of(schemas, topics, model)
         self._features = features_of(schema)
         self._personal = tuple(feature.name for feature in self._features if feature.personal)

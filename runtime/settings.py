@@ -11,14 +11,42 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, InitSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
+from runtime.secret_files import with_secrets_read
+from runtime.settings_relations import require_files, require_plain_url, require_together
+
 Guarantee = Literal["exactly_once", "at_least_once"]
 Seconds = Annotated[float, Field(gt=0)]
 
 
 class Section(BaseModel):
-    """A group of settings: frozen, unknown keys refused."""
+    """A group of settings: frozen, unknown keys refused, secrets also from files (`password_file`)."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_files(cls, values: Any) -> Any:
+        return with_secrets_read(values, cls.model_fields) if isinstance(values, dict) else values
+
+
+class HttpServerSettings(Section):
+    """How a server is asked over HTTP: as whom, and whom to trust."""
+
+    username: str = Field("", description="basic authentication; empty: none")
+    password: SecretStr | None = Field(None, description="of that user")
+    password_file: Path | None = Field(None, description="a file that holds the password")
+    ca_file: Path | None = Field(None, description="PEM: who may vouch for the server; none: the system's authorities")
+    cert_file: Path | None = Field(None, description="PEM: our own certificate, where the server asks for one")
+    key_file: Path | None = Field(None, description="PEM: the private key of that certificate")
+    key_password: SecretStr | None = Field(None, description="of an encrypted private key")
+    key_password_file: Path | None = Field(None, description="a file that holds the key's password")
+
+    @model_validator(mode="after")
+    def _whole(self) -> Self:
+        require_together(self, "username", "password")
+        require_together(self, "cert_file", "key_file")
+        require_files(self, "ca_file", "cert_file", "key_file")
+        return self
 
 
 class KafkaSettings(Section):
@@ -41,6 +69,24 @@ class TopicSettings(Section):
     prefix: str = Field("", pattern=r"^[a-zA-Z0-9._-]*$", description="put before every topic's name")
     partitions: int = Field(8, ge=1, le=1_000, description="of each per-model topic; can't be changed later")
     replication_factor: int = Field(1, ge=1, description="of every topic created")
+
+
+class SchemaRegistrySettings(HttpServerSettings):
+    """Where schema ids are made and resolved. Without `url` a file in the registry directory does it."""
+
+    url: str = Field("", description="base of the Confluent API, such as https://registry:8081; empty: the file")
+    token: SecretStr | None = Field(None, description="bearer token or API key, instead of a user")
+    token_file: Path | None = Field(None, description="a file that holds the token")
+    timeout_s: Seconds = Field(5.0, le=30, description="a question that takes longer counts as not answered")
+
+    @model_validator(mode="after")
+    def _a_place_without_secrets(self) -> Self:
+        require_plain_url(self.url)
+        if self.token is not None and self.username:
+            raise ValueError("give username and password or token, not both")
+        if not self.url and any((self.username, self.token, self.ca_file, self.cert_file)):
+            raise ValueError("url is empty, so there is no server to show credentials to: name it")
+        return self
 
 
 class ScoringSettings(Section):
@@ -84,6 +130,7 @@ class ProducerSettings(Section):
     """What publishes requests, labels and commands."""
 
     personal_key: SecretStr | None = Field(None, description="tokenizes features marked personal (HMAC-SHA256)")
+    personal_key_file: Path | None = Field(None, description="a file that holds the key")
     delivery_timeout_s: Seconds = Field(60.0, description="a record that the broker has not accepted by then failed")
     holdback_timeout_s: Seconds = Field(120.0, description="embedded: longest wait for consumers that do not move")
 
@@ -132,6 +179,7 @@ class Settings(BaseSettings):
     workers: int = Field(1, ge=1, le=64, description="scorer processes; the embedded broker allows one")
     kafka: KafkaSettings = KafkaSettings()
     topics: TopicSettings = TopicSettings()
+    schema_registry: SchemaRegistrySettings = SchemaRegistrySettings()
     scoring: ScoringSettings = ScoringSettings()
     drift: DriftSettings = DriftSettings()
     registry: RegistrySettings = RegistrySettings()

@@ -25,7 +25,7 @@ def check_backward(reader_new: str, writer_old: str, *, subject: str = "") -> No
     >>> check_backward('"double"', '"long"')
     >>> check_backward('"long"', '"double"', subject="s")
     Traceback (most recent call last):
-    schemas.errors.SchemaIncompatibleError: schema for 's' refused: field '' changes from double to long
+    schemas.errors.SchemaIncompatibleError: schema for 's' refused: it changes from double to long
     """
     reader, writer = json.loads(reader_new), json.loads(writer_old)
     _Check(subject, reader, writer).check(reader, writer, path="")

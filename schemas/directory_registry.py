@@ -4,18 +4,15 @@ Keeps schemas by id and the versions of each subject, and holds new versions to 
 compatibility. A file that can't be opened or stays locked is an unavailable registry.
 """
 
-import json
 import sqlite3
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import Any
-
-import fastavro
 
 from schemas.compatibility import check_backward
-from schemas.errors import SchemaIncompatibleError, SchemaNotFoundError, SchemaRegistryUnavailableError
+from schemas.errors import SchemaNotFoundError, SchemaRegistryUnavailableError
+from schemas.schema_text import canonical_form, require_valid
 
 LAYOUT_VERSION = 1
 _TABLES = (
@@ -35,7 +32,7 @@ class DirectoryRegistry:
         self._schemas: dict[int, str] = {}
 
     def register(self, subject: str, schema: str) -> int:
-        _require_valid(subject, schema)
+        require_valid(subject, schema)
         canonical = canonical_form(schema)
         with self._connection() as connection:
             connection.execute("BEGIN IMMEDIATE")
@@ -102,32 +99,3 @@ class DirectoryRegistry:
                 if time.monotonic() > deadline:
                     raise
                 time.sleep(0.02)
-
-
-def canonical_form(schema: str) -> str:
-    """The schema with sorted keys, no blanks and plain primitives; docs and defaults stay.
-
-    >>> canonical_form('{"type": "string"}')
-    '"string"'
-    """
-    return json.dumps(_plain(json.loads(schema)), sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-
-
-def _plain(schema: Any) -> Any:
-    if isinstance(schema, list):
-        return [_plain(each) for each in schema]
-    if not isinstance(schema, dict):
-        return schema
-    if set(schema) == {"type"} and isinstance(schema["type"], str):
-        return schema["type"]
-    inner = ("type", "items", "values", "fields")
-    return {key: _plain(value) if key in inner else value for key, value in schema.items()}
-
-
-def _require_valid(subject: str, schema: str) -> None:
-    try:
-        fastavro.parse_schema(json.loads(schema))
-    except (ValueError, TypeError, KeyError, fastavro.schema.SchemaParseException) as error:
-        raise SchemaIncompatibleError(subject, "", f"is not an Avro schema: {error!r}") from error
-    except fastavro.schema.UnknownType as error:
-        raise SchemaIncompatibleError(subject, "", f"names a type that is not defined: {error}") from error

@@ -29,7 +29,8 @@ class SchemaIncompatibleError(SchemaError):
     """A schema was refused because readers of the subject could not live with it."""
 
     def __init__(self, subject: str, field: str, reason: str) -> None:
-        super().__init__(f"schema for {subject!r} refused: field {field!r} {reason}")
+        what = f"field {field!r}" if field else "it"
+        super().__init__(f"schema for {subject!r} refused: {what} {reason}")
         self.subject = subject
         self.field = field
         self.reason = reason

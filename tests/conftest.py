@@ -1,6 +1,7 @@
 """What holds for every test: markers by folder, and a loud word about services that could not run."""
 
 import os
+import shutil
 from collections.abc import Generator, Iterator
 from pathlib import Path
 
@@ -8,14 +9,15 @@ import pytest
 
 from tests.services.elasticsearch_server import ElasticsearchServer
 from tests.services.faults import HITS
-from tests.services.prerequisites import missing_for_servers
+from tests.services.prerequisites import REGISTRY, missing_for_registry, missing_for_servers
+from tests.services.registry_server import RegistryServer
 
 SERVICES = Path(__file__).parent / "services"
-NOT_RUN = pytest.StashKey[list[str]]()
+NOT_RUN = pytest.StashKey[dict[str, tuple[str, ...]]]()
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    config.stash[NOT_RUN] = []
+    config.stash[NOT_RUN] = {}
     config.stash[HITS] = []
 
 
@@ -27,15 +29,33 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """Skip what needs a real server where none can run; in CI that is a failure."""
-    if item.get_closest_marker("services") is None:
-        return
-    missing = missing_for_servers()
+    missing = missing_for(item)
     if not missing:
         return
     if _in_ci():
         pytest.fail(f"in CI every service must run: install {' and '.join(missing)}", pytrace=False)
-    item.config.stash[NOT_RUN].append(item.nodeid)
+    item.config.stash[NOT_RUN][item.nodeid] = missing
     pytest.skip(f"needs {' and '.join(missing)}")
+
+
+def missing_for(item: pytest.Item) -> tuple[str, ...]:
+    """What this machine lacks for a test; `services(REGISTRY)` asks for more than the others need."""
+    marks = list(item.iter_markers("services"))
+    if any(REGISTRY in mark.args for mark in marks):
+        return tuple(dict.fromkeys((*missing_for_servers(), *missing_for_registry())))
+    return missing_for_servers() if marks else ()
+
+
+@pytest.fixture(scope="session")
+def registry_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RegistryServer]:
+    """One schema registry for the whole test run, for whoever marks a test `services(REGISTRY)`."""
+    server = RegistryServer(data_dir=tmp_path_factory.mktemp("schema-registry"))
+    server.start()
+    try:
+        yield server
+    finally:
+        server.stop()
+        shutil.rmtree(server.data_dir, ignore_errors=True)
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
@@ -62,16 +82,13 @@ def elasticsearch() -> Iterator[ElasticsearchServer]:
         server.remove()
 
 
-def _announce(terminalreporter: pytest.TerminalReporter, not_run: list[str]) -> None:
+def _announce(terminalreporter: pytest.TerminalReporter, not_run: dict[str, tuple[str, ...]]) -> None:
     if not not_run:
         return
     terminalreporter.write_sep("!", "NOT PROVEN", red=True, bold=True)
-    terminalreporter.write_line(
-        f"{len(not_run)} TESTS ON REAL SERVERS WERE NOT RUN, AMONG THEM ALL THAT PROVE EXACTLY-ONCE.",
-        red=True,
-        bold=True,
-    )
-    for what in missing_for_servers():
+    among = ", AMONG THEM ALL THAT PROVE EXACTLY-ONCE" if missing_for_servers() else ""
+    terminalreporter.write_line(f"{len(not_run)} TESTS ON REAL SERVERS WERE NOT RUN{among}.", red=True, bold=True)
+    for what in dict.fromkeys(each for missing in not_run.values() for each in missing):
         terminalreporter.write_line(f"INSTALL {what.upper()}", red=True, bold=True)
 
 

@@ -25,6 +25,7 @@ from runtime.group_lag import GroupLag
 from runtime.groups import scorer_group
 from runtime.kafka import SYSTEM_PARTITION, build_reader, is_embedded, partition_counts, system_partition
 from runtime.process import read_status
+from runtime.schema_registry import schema_registry_place
 from runtime.settings import Settings
 from runtime.stack import attach, find_stack
 from schemas.errors import SchemaNotFoundError
@@ -56,7 +57,11 @@ class Probes:
             Hop(
                 name="broker", look=self.broker, remedy="check kafka.bootstrap_servers and the broker", needs=("stack",)
             ),
-            Hop(name="schema registry", look=self.schema_registry, remedy="check the registry's file or its server"),
+            Hop(
+                name="schema registry",
+                look=self.schema_registry,
+                remedy="check the registry's file, or its server and the section schema_registry",
+            ),
             Hop(name="shelf", look=self.shelf, remedy="see `penstock models list` and `penstock models verify`"),
             Hop(name="topics", look=self.topics, remedy="run `penstock topics create NAME`", needs=("broker",)),
             Hop(
@@ -119,7 +124,7 @@ class Probes:
         """Any definite answer will do."""
         with suppress(SchemaNotFoundError):
             wiring.schema_registry(self.settings).latest(PROBE)
-        return "answers"
+        return f"{schema_registry_place(self.settings)} answers"
 
     def shelf(self) -> str:
         records = wiring.catalogue(self.settings).records()

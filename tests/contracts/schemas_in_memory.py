@@ -17,14 +17,12 @@ class SchemasInMemory:
         return len(self._schemas)
 
     def register(self, subject: str, schema: str) -> int:
-        if self.away:
-            raise SchemaRegistryUnavailableError("away")
+        self._require_here()
         self._subjects[subject] = self.add(schema)
         return self._subjects[subject]
 
     def schema(self, schema_id: int) -> str:
-        if self.away:
-            raise SchemaRegistryUnavailableError("away")
+        self._require_here()
         if not 1 <= schema_id <= len(self._schemas):
             raise SchemaNotFoundError(schema_id)
         return self._schemas[schema_id - 1]
@@ -33,3 +31,7 @@ class SchemasInMemory:
         if subject not in self._subjects:
             raise SchemaNotFoundError(subject)
         return self._subjects[subject], self.schema(self._subjects[subject])
+
+    def _require_here(self) -> None:
+        if self.away:
+            raise SchemaRegistryUnavailableError("away")

@@ -28,6 +28,7 @@ DOORS: dict[str, tuple[str, ...]] = {
     "prometheus_client": ("runtime/metrics.py", "tests/"),
     "river": ("tests/",),
     "elasticsearch": ("consumers/sinks/elasticsearch", "consumers/searches.py", "tests/", "benchmarks/"),
+    "urllib3": ("schemas/registry_api.py", "tests/"),
 }
 DECISIONS = (
     "consumers/coverage.py",

@@ -1,0 +1,126 @@
+"""How servers are named and shown to: what fits together, where secrets come from, and that they stay secret."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from runtime.schema_registry import build_schema_registry, schema_registry_place
+from runtime.settings import Settings, SettingsError, load_settings
+
+PASSWORD = "correct horse battery"
+URL = "https://registry:8081/api"
+
+
+@pytest.fixture
+def read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Settings]:
+    """Settings from a section in TOML and environment variables."""
+
+    def parse(section: str, **environment: str) -> Settings:
+        config = tmp_path / "penstock.toml"
+        config.write_text(f"[schema_registry]\n{section}\n")
+        for name, value in environment.items():
+            monkeypatch.setenv(f"PENSTOCK_SCHEMA_REGISTRY__{name}", value)
+        return load_settings(config, data_dir=tmp_path / "data")
+
+    return parse
+
+
+def test_a_secret_comes_from_a_file(read: Callable[..., Settings], tmp_path: Path) -> None:
+    """The line break that editors leave at the end is no part of it."""
+    (tmp_path / "password").write_text(PASSWORD + "\n")
+    settings = read(f'url = "{URL}"\nusername = "penstock"\npassword_file = "{tmp_path}/password"')
+
+    assert settings.schema_registry.password is not None
+    assert settings.schema_registry.password.get_secret_value() == PASSWORD
+
+
+def test_a_secret_comes_from_the_environment(read: Callable[..., Settings]) -> None:
+    """A variable goes over the file of settings, so that the file needs no secret."""
+    settings = read(f'url = "{URL}"\nusername = "penstock"', PASSWORD=PASSWORD)
+
+    assert settings.schema_registry.password is not None
+    assert settings.schema_registry.password.get_secret_value() == PASSWORD
+
+
+def test_secrets_do_not_show(read: Callable[..., Settings]) -> None:
+    """Whatever prints settings, a person or a log, prints stars."""
+    settings = read(f'url = "{URL}"\nusername = "penstock"', PASSWORD=PASSWORD)
+
+    assert PASSWORD not in repr(settings)
+    assert PASSWORD not in str(settings.schema_registry)
+    assert PASSWORD not in settings.model_dump_json()
+    assert PASSWORD not in str(settings.model_dump())
+
+
+REFUSED = {
+    "both": (f'url = "{URL}"\nusername = "u"\npassword = "{PASSWORD}"\npassword_file = "/x"', "not both"),
+    "no such file": (f'url = "{URL}"\nusername = "u"\npassword_file = "/nowhere"', "/nowhere can't be read"),
+    "a folder": (f'url = "{URL}"\nusername = "u"\npassword_file = "/tmp"', "/tmp can't be read"),
+    "user alone": (f'url = "{URL}"\nusername = "u"', "username is given and password is not"),
+    "password alone": (f'url = "{URL}"\npassword = "{PASSWORD}"', "password is given and username is not"),
+    "two ways in": (f'url = "{URL}"\nusername = "u"\npassword = "{PASSWORD}"\ntoken = "t"', "not both"),
+    "credentials in the address": (f'url = "https://u:{PASSWORD}@registry"', "must hold no credentials"),
+    "no address": ('url = "registry:8081"', "must be http"),
+    "a query": (f'url = "{URL}?key={PASSWORD}"', "must be http"),
+    "nobody to show it to": (f'username = "u"\npassword = "{PASSWORD}"', "url is empty"),
+    "a certificate without its key": (f'url = "{URL}"\ncert_file = "/x"', "cert_file is given and key_file is not"),
+    "no such authority": (f'url = "{URL}"\nca_file = "/nowhere"', "ca_file: there is no file /nowhere"),
+    "another kind": (f'url = "{URL}"\nusername = "u"\npassword = 7', "password: Input should be a valid string"),
+    "unknown": (f'url = "{URL}"\npasword = "{PASSWORD}"', "pasword"),
+}
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_what_does_not_fit_is_refused_in_words(read: Callable[..., Settings], case: str) -> None:
+    """The message names the section, the setting and the remedy, and never a secret."""
+    section, words = REFUSED[case]
+
+    with pytest.raises(SettingsError) as caught:
+        read(section)
+
+    assert words in str(caught.value)
+    assert "schema_registry" in str(caught.value)
+    assert PASSWORD not in str(caught.value)
+
+
+@pytest.mark.parametrize("content", [b"", b"\n", b"\xff\xfe" + PASSWORD.encode()], ids=["empty", "blank", "no text"])
+def test_a_file_that_holds_no_secret_is_refused(read: Callable[..., Settings], tmp_path: Path, content: bytes) -> None:
+    """Its name is said, its content is not."""
+    (tmp_path / "password").write_bytes(content)
+
+    with pytest.raises(SettingsError, match=f"password_file: {tmp_path}/password") as caught:
+        read(f'url = "{URL}"\nusername = "u"\npassword_file = "{tmp_path}/password"')
+
+    assert PASSWORD not in str(caught.value)
+
+
+def test_a_certificate_that_is_none_is_refused(read: Callable[..., Settings], tmp_path: Path) -> None:
+    """A file that is there and holds no certificate stops the start, with the name of the setting."""
+    (tmp_path / "ca.pem").write_text("nothing of the kind")
+    settings = read(f'url = "{URL}"\nca_file = "{tmp_path}/ca.pem"')
+
+    with pytest.raises(SettingsError, match=r"schema_registry\.ca_file can't be used"):
+        build_schema_registry(settings)
+
+
+def test_the_place_is_the_file_or_the_server(read: Callable[..., Settings]) -> None:
+    """What `ready` and the doctor say."""
+    assert schema_registry_place(read("")).endswith("registry/schemas.sqlite")
+    assert schema_registry_place(read(f'url = "{URL}"')) == URL
+
+
+def test_a_directory_with_ids_of_its_own_takes_no_server(read: Callable[..., Settings]) -> None:
+    """Ids of the file would mean other schemas on the server."""
+    build_schema_registry(read("")).register("texts", '"string"')
+
+    with pytest.raises(SettingsError, match=r"schemas\.sqlite holds the ids of before"):
+        build_schema_registry(read(f'url = "{URL}"'))
+
+
+def test_a_directory_with_a_servers_ids_takes_no_file(read: Callable[..., Settings], tmp_path: Path) -> None:
+    """Ids of the server would mean other schemas in the file."""
+    (tmp_path / "data" / "cache" / "schemas").mkdir(parents=True)
+
+    with pytest.raises(SettingsError, match="holds answers of a server"):
+        build_schema_registry(read(""))
