@@ -35,7 +35,7 @@ COMMAND_S = 30.0
 
 @dataclass(slots=True)
 class Deployment:
-    """One penstock on one broker; `scoring` are settings of that section."""
+    """One penstock on one broker; `scoring` are settings of that section, `registry_url` a schema registry's."""
 
     server: KafkaServer
     folder: Path
@@ -43,6 +43,7 @@ class Deployment:
     model: ScoringModel
     partitions: int = 6
     scoring: Mapping[str, object] = field(default_factory=dict)
+    registry_url: str = ""
 
     def __post_init__(self) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -201,5 +202,6 @@ class Deployment:
             f'[kafka]\nbootstrap_servers = "{self.server.bootstrap_servers}"\n'
             f'[topics]\nprefix = "{self.prefix}"\npartitions = {self.partitions}\n'
             f"[supervisor]\nrestart_backoff_max_s = 1.0\n"
+            f'[schema_registry]\nurl = "{self.registry_url}"\ntimeout_s = 2.0\n'
             f"[scoring]\n{scoring}"
         )
