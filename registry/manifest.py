@@ -12,7 +12,7 @@ import orjson
 
 from registry.errors import BundleRefusedError
 from registry.loaded import LabelRule
-from registry.reference_profile import ColumnProfile, ReferenceProfile
+from registry.reference_profile import ReferenceProfile
 from schemas.errors import SignatureError
 from schemas.signature import Signature
 
@@ -77,7 +77,7 @@ class Manifest:
                     "label_rule": LabelRule(found["label_rule"]),
                     "files": tuple(FileEntry(**entry) for entry in found["files"]),
                     "sample": SampleFacts(**found["sample"]),
-                    "profile": _profile(found["profile"]),
+                    "profile": ReferenceProfile.from_dict(found["profile"]),
                 }
             )
         except (ValueError, TypeError, KeyError, SignatureError) as error:
@@ -104,20 +104,3 @@ def file_entry(name: str, content: bytes, *, unpacked_bytes: int) -> FileEntry:
 
 def sha256(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
-
-
-def _profile(found: Mapping[str, object]) -> ReferenceProfile:
-    columns = found["columns"]
-    if not isinstance(columns, list):
-        raise TypeError("the profile has no columns")
-    return ReferenceProfile(**{**found, "columns": tuple(_column(column) for column in columns)})  # type: ignore[arg-type]  # JSON
-
-
-def _column(found: Mapping[str, object]) -> ColumnProfile:
-    return ColumnProfile(
-        **{name: _tuples(value) if isinstance(value, list) else value for name, value in found.items()},  # type: ignore[arg-type]  # JSON
-    )
-
-
-def _tuples(value: object) -> object:
-    return tuple(_tuples(item) for item in value) if isinstance(value, list) else value

@@ -27,9 +27,9 @@ def sample_metrics(truth: "pd.Series[str]", scores: Scores, signature: Signature
     if not rows:
         return {}
     if signature.task is Task.REGRESSION:
-        measured = _regression(_numbers(truth[known]), scores.scores[known])
+        measured = _regression(true_numbers(truth[known]), scores.scores[known])
     else:
-        measured = _classification(_labels(truth[known], signature), known, scores, signature)
+        measured = _classification(true_labels(truth[known], signature), known, scores, signature)
     return {"rows": float(rows), **{name: value for name, value in measured.items() if np.isfinite(value)}}
 
 
@@ -72,7 +72,7 @@ def _log_loss(codes: npt.NDArray[np.int64], probabilities: Floats) -> float:
     return float(-np.log(np.clip(likelihood, np.finfo(np.float64).eps, 1.0)).mean())
 
 
-def _numbers(truth: "pd.Series[str]") -> Floats:
+def true_numbers(truth: "pd.Series[str]") -> Floats:
     try:
         return truth.to_numpy(dtype=np.float64)
     except (TypeError, ValueError) as error:
@@ -80,7 +80,7 @@ def _numbers(truth: "pd.Series[str]") -> Floats:
         raise SampleError(str(truth.name), "holds values that are no numbers", remedy) from error
 
 
-def _labels(truth: "pd.Series[str]", signature: Signature) -> list[str]:
+def true_labels(truth: "pd.Series[str]", signature: Signature) -> list[str]:
     """True classes as text; a number that is whole is also known without its fraction, and 1 as True."""
     found = texts(truth.to_numpy())
     spelled = {name: name for name in signature.classes}

@@ -22,7 +22,8 @@ from registry.loaded import Estimator, LabelRule, Scores, score_frame
 from registry.manifest import SampleFacts, sha256
 from registry.metrics import sample_metrics
 from registry.personal import without_personal
-from registry.reference_profile import ReferenceProfile, reference_profile
+from registry.reference import reference_of
+from registry.reference_profile import ReferenceProfile
 from registry.sampling import as_features, signature_of
 from registry.skops_file import LoadLimits, dump_estimator, load_estimator
 from schemas.signature import Container, Signature, Task
@@ -68,7 +69,6 @@ def prepare(estimator: Estimator, sample: pd.DataFrame, options: SampleOptions, 
     scores = _scored(estimator, features, signature, label_rule)
     content = _saved(estimator, kept, signature=signature, label_rule=label_rule, limits=limits)
     golden = _golden(estimator, kept, signature, label_rule)
-    plain = [each.name for each in signature.features if not each.personal]
     return Prepared(
         signature=signature,
         label_rule=label_rule,
@@ -78,8 +78,15 @@ def prepare(estimator: Estimator, sample: pd.DataFrame, options: SampleOptions, 
         golden_rows=golden.features.num_rows,
         sample=SampleFacts(rows=len(ordered), sha256=_fingerprint(features), target=options.target),
         metrics={} if options.target is None else dict(sample_metrics(ordered[options.target], scores, signature)),
-        profile=reference_profile(
-            features, scores.scores, order=options.time or "as the sample came", keep_text_of=plain
+        profile=reference_of(
+            estimator,
+            ordered,
+            features,
+            scores,
+            signature=signature,
+            label_rule=label_rule,
+            target=options.target,
+            time=options.time,
         ),
     )
 

@@ -46,7 +46,9 @@ for _command in (bar, unbar, retire):
 @click.option(
     "--task", type=click.Choice([task.value for task in Task]), help="What a score means.  [default: as fitted]"
 )
-@click.option("--time", metavar="COL", help="Column by which the sample is ordered.  [default: as it comes]")
+@click.option(
+    "--time", metavar="COL", help="Column of time in the sample, which gives drift its reference.  [default: none]"
+)
 @click.option(
     "--personal", metavar="COL", multiple=True, help="A personal feature, tokenized before publishing; repeatable."
 )
@@ -73,7 +75,8 @@ def add(
     # pandas takes a second to import, and listing versions does not need it.
     from penstock.cli.samples import read_sample  # noqa: PLC0415
 
-    record = wiring.shelf(settings).add_file(
+    shelf = wiring.shelf(settings)
+    record = shelf.add_file(
         name,
         file,
         read_sample(sample),
@@ -86,6 +89,7 @@ def add(
     )
     if problem := make_topics(settings, name):
         say(f"no topics made yet ({problem}); they are made when a version is activated")
+    say(f"reference for drift: {shelf.manifest(name, record.version).profile.summary}")
     (print_json if as_json else print_fields)(_summary(record))
     if record.state is VersionState.REJECTED:
         raise VersionUnfitError(name, record.version, record.failure)
@@ -122,6 +126,7 @@ def show(settings: Settings, name: str, version: str | None, *, as_json: bool) -
         "libraries": dict(manifest.libraries),
         "sample_rows": manifest.sample.rows,
         "golden_rows": manifest.golden_rows,
+        "reference": manifest.profile.summary,
     }
     (print_json if as_json else print_fields)(answer)
 

@@ -15,7 +15,7 @@ from penstock.demo.training import TARGET, first_version, fitted, second_version
 from penstock.errors import DemoFailedError
 from penstock.person import person
 from producers.sources.flight_table import load_flights
-from producers.sources.flights import training_sample
+from producers.sources.flights import DEPARTED_AT, training_sample
 from registry.catalogue import VersionState
 from runtime.settings import Settings
 from runtime.stack import find_stack
@@ -67,7 +67,7 @@ def _registered(settings: Settings, pipeline: Pipeline, sample: pd.DataFrame, te
     # One thread: OpenMP's wait for each other by spinning, which the stack beside us can't afford.
     with threadpool_limits(limits=1):
         record = wiring.shelf(settings).add(
-            MODEL, fitted(pipeline, sample), sample, target=TARGET, registered_by=person()
+            MODEL, fitted(pipeline, sample), sample, target=TARGET, time=DEPARTED_AT, registered_by=person()
         )
     if record.state is not VersionState.VALIDATED:
         raise DemoFailedError(f"version {record.version} did not pass validation: {record.failure}")

@@ -14,6 +14,7 @@ import pandas as pd
 from producers.sources.flight_table import FEATURES, LATE_MINUTES
 
 CLASSES = ("in_time", "late")
+DEPARTED_AT = "departed_at"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,10 +77,12 @@ def timeline(flights: pd.DataFrame) -> Iterator[Departure | Arrival]:
 
 
 def training_sample(flights: pd.DataFrame, target: str = "late") -> pd.DataFrame:
-    """Features of the flights that arrived, in the order of `FEATURES`, and their class as `target`."""
+    """Features of the flights that arrived, in the order of `FEATURES`, when they left, and their class as `target`."""
     landed = flights[flights["arr_delay"].notna()]
     labels = (landed["arr_delay"] > LATE_MINUTES).map({False: CLASSES[0], True: CLASSES[1]})
-    return landed[list(FEATURES)].assign(**{target: labels.astype(object)}).reset_index(drop=True)
+    departed = pd.to_datetime(landed["departed_at"], unit="ms", utc=True)
+    columns = {DEPARTED_AT: departed, target: labels.astype(object)}
+    return landed[list(FEATURES)].assign(**columns).reset_index(drop=True)
 
 
 def _plain(column: pd.Series) -> list[str | int | float | None]:

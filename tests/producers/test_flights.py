@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from producers.sources.flight_table import FEATURES, load_flights
-from producers.sources.flights import Arrival, Departure, departures, timeline, training_sample
+from producers.sources.flights import DEPARTED_AT, Arrival, Departure, departures, timeline, training_sample
 
 
 @pytest.fixture(scope="module")
@@ -71,5 +71,5 @@ def test_the_training_sample_has_the_features_in_order_and_the_target(flights: p
     """Diverted flights are left out of it."""
     sample = training_sample(flights[flights["month"] == 1])
 
-    assert list(sample.columns) == [*FEATURES, "late"]
+    assert list(sample.columns) == [*FEATURES, DEPARTED_AT, "late"]
     assert sample["late"].value_counts(normalize=True).round(2).to_dict() == {"in_time": 0.77, "late": 0.23}

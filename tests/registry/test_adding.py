@@ -84,13 +84,15 @@ def test_the_shuttle(shelf: Shelf) -> None:
     sample, classes = pd.DataFrame([x for x, _ in pairs]), np.array([y for _, y in pairs])
     model = RandomForestClassifier(10, random_state=0).fit(sample, classes)
 
-    record = shelf.add("shuttle", model, sample.assign(anomaly=classes), target="anomaly")
+    record = shelf.add(
+        "shuttle", model, sample.assign(anomaly=classes, row=range(len(sample))), target="anomaly", time="row"
+    )
     version = shelf.open("shuttle", record.version, bundle=record.bundle)
     frame, _ = version.fit(as_features(sample, version.signature))
     profile = shelf.manifest("shuttle", record.version).profile
 
     assert np.array_equal(version.score(frame).scores, model.predict_proba(sample)[:, 1])
-    assert (profile.block_rows, profile.blocks) == (250, 196)
+    assert (profile.block_rows, profile.blocks, profile.scores, profile.spans) == (250, 196, "out of fold", ())
     assert record.metrics["auc"] > 0.99
 
 
@@ -319,3 +321,5 @@ def test_time_orders_the_sample(shelf: Shelf) -> None:
 
     assert (profile.block_rows, profile.blocks, profile.order) == (250, 104, "at")
     assert {len(column.blocks) for column in profile.columns} == {104}
+    assert profile.spans[-1][1] == moments[0].value // 1_000_000
+    assert profile.scores == "of the sample itself: no target was named"

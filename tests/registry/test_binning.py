@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from registry.binning import SCORE, STRANGERS_MAX, Binning, ColumnBins
-from registry.reference_profile import reference_profile
+from registry.reference_profile import ProfileOrder, reference_profile
 
 NUMBER = ColumnBins(name="a", edges=(0.0, 1.0))
 TEXT = ColumnBins(name="t", categories=("x", "y"), known=("rare",))
@@ -92,7 +92,7 @@ def test_pieces_are_counted_as_each_by_itself(pieces: int, size: int, seed: int)
 def test_the_reference_counts_its_own_rows_as_a_profile_would(column: pa.Array) -> None:
     """Bins read back from a reference give its own counts for its own rows."""
     batch, scores = pa.record_batch({"c": column}), np.linspace(0, 1, len(column))
-    reference = reference_profile(batch, scores, order="", keep_text_of=("c",))
+    reference = reference_profile(batch, scores, order=ProfileOrder(), keep_text_of=("c",), scores_of="")
     counted = reference.binning.count(batch, scores)[0]
 
     assert [each.counts for each in counted] == [each.counts for each in reference.columns]
