@@ -12,6 +12,7 @@ from runtime.process import EXIT_FENCED, read_status, status_path
 from runtime.settings import Settings
 
 HEALTHY_AFTER_S = 30.0
+_STDERR_FD = 2
 _log = structlog.get_logger("penstock.supervisor")
 
 
@@ -61,17 +62,15 @@ class Child:
         return status.metrics_port
 
     def start(self) -> None:
-        self._settings.log_dir.mkdir(parents=True, exist_ok=True)
-        with (self._settings.log_dir / f"{self.name}.stderr").open("ab") as errors:
-            self._process = subprocess.Popen(
-                self._command(),
-                env=self._environment(),
-                stdin=subprocess.DEVNULL,
-                stdout=errors,
-                stderr=errors,
-                # Ctrl-C is for the supervisor, which stops its processes in order.
-                start_new_session=True,
-            )
+        self._process = subprocess.Popen(
+            self._command(),
+            env=self._environment(),
+            stdin=subprocess.DEVNULL,
+            # Standard output is for the line that says `ready`.
+            stdout=_STDERR_FD,
+            # Ctrl-C is for the supervisor, which stops its processes in order.
+            start_new_session=True,
+        )
         self._started_at = time.monotonic()
         self._start_due = None
 

@@ -1,22 +1,20 @@
 """The roles that a penstock process can play, and how one of them is run to its end."""
 
-import threading
-from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from importlib import import_module
 
 from penstock import wiring
 from runtime.clock import SystemClock
-from runtime.kafka import SYSTEM_PARTITION, build_producer, is_embedded
-from runtime.logs import TopicLogHandler, configure_logs
+from runtime.kafka import build_log_producer, is_embedded
+from runtime.log_outlet import Outlet
+from runtime.log_redaction import secrets_of
+from runtime.logs import Logs
 from runtime.metrics import Meters
 from runtime.process import Body, Process
 from runtime.settings import Settings
 from runtime.sole_process import sole_process
-from schemas.events import LogEntry
 from schemas.topics import LOGS
-
-FLUSH_S = 2.0
 
 ROLES = ("broker", "controller", "scorer", "sink")
 
@@ -36,15 +34,38 @@ def _alone_if_embedded(role: str, settings: Settings) -> AbstractContextManager[
 
 
 def _run(role: str, settings: Settings, *, slot: int, supervised: bool) -> int:
-    service = f"{role}-{slot}"
-    configure_logs(service, log_file=settings.log_dir / f"{service}.log" if supervised else None)
     meters = Meters()
-    port = meters.serve(host=settings.metrics.host, port=settings.metrics.port)
-    process = Process(role=role, slot=slot, run_dir=settings.run_dir, clock=SystemClock(), metrics_port=port)
-    body = _body(role, settings, slot, meters)
-    if role != "broker":
-        body = _publishing_logs(settings, service, body)
-    return process.run(body, supervised=supervised)
+    with process_logs(f"{role}-{slot}", settings, meters, in_stack=supervised) as logs:
+        port = meters.serve(host=settings.metrics.host, port=settings.metrics.port)
+        process = Process(role=role, slot=slot, run_dir=settings.run_dir, clock=SystemClock(), metrics_port=port)
+        body = _body(role, settings, slot, meters)
+        if role != "broker":
+            publish_logs(logs, settings)
+        return process.run(body, supervised=supervised)
+
+
+@contextmanager
+def process_logs(service: str, settings: Settings, meters: Meters, *, in_stack: bool) -> Iterator[Logs]:
+    """The logs of this process, until it ends; those of `penstock up` share one stderr and have files of their own."""
+    logs = Logs(
+        service,
+        settings.logs,
+        secrets=secrets_of(settings),
+        meters=meters,
+        stderr_level=settings.logs.up_level if in_stack else None,
+        file=settings.log_dir / f"{service}.log" if in_stack else None,
+    )
+    try:
+        yield logs
+    finally:
+        logs.close()
+
+
+def publish_logs(logs: Logs, settings: Settings) -> Outlet:
+    """Send log lines to the logs topic too, and so to the store; `settings` name a broker that exists."""
+    return logs.publish(
+        build_log_producer(settings.kafka), topic=wiring.topics(settings).of(LOGS), codec=wiring.codec(settings)
+    )
 
 
 def _body(role: str, settings: Settings, slot: int, meters: Meters) -> Body:
@@ -52,25 +73,3 @@ def _body(role: str, settings: Settings, slot: int, meters: Meters) -> Body:
     assert role in ROLES, role
     build: Callable[[Settings, int, Meters], Body] = import_module(f"penstock.roles.{role}").build_body
     return build(settings, slot, meters)
-
-
-def _publishing_logs(settings: Settings, service: str, body: Body) -> Body:
-    """The body, with its log lines also on the logs topic."""
-
-    def run_body(stop: threading.Event, ready: Callable[[], None]) -> None:
-        producer = build_producer(settings.kafka)
-        codec = wiring.codec(settings)
-        topic = wiring.topics(settings).of(LOGS)
-
-        def publish(entry: LogEntry) -> None:
-            producer.produce(topic, key=service.encode(), value=codec.encode(entry), partition=SYSTEM_PARTITION)
-
-        handler = TopicLogHandler(publish, service=service)
-        handler.start()
-        try:
-            body(stop, ready)
-        finally:
-            handler.stop()
-            producer.flush(FLUSH_S)
-
-    return run_body

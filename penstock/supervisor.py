@@ -14,11 +14,15 @@ import orjson
 import structlog
 
 from penstock.child import Child, ChildSpec
+from penstock.processes import process_logs, publish_logs
 from runtime.embedded import read_address
 from runtime.errors import BrokerUnreachableError, RuntimeShellError
 from runtime.group_lag import GroupLag
 from runtime.groups import sink_group
 from runtime.kafka import EMBEDDED_PARTITIONS, partition_counts
+from runtime.log_outlet import Outlet
+from runtime.logs import Logs
+from runtime.metrics import Meters
 from runtime.process import wait_until
 from runtime.schema_registry import schema_registry_place
 from runtime.settings import Settings
@@ -27,6 +31,7 @@ from schemas.topics import DEAD_LETTERS, PREDICTIONS, RECEIPTS, Topics
 
 LOOK_EVERY_S = 0.1
 SINK_CATCHES_UP_S = 3.0
+LOG_TOPIC_STOPS_S = 0.5
 _log = structlog.get_logger("penstock.supervisor")
 
 
@@ -37,14 +42,18 @@ class StackNotReadyError(RuntimeShellError):
 class Supervisor:
     """Runs one stack in the foreground until it is asked to stop."""
 
-    def __init__(self, settings: Settings, *, config: str | None, on_ready: Callable[[Stack], None]) -> None:
+    def __init__(
+        self, settings: Settings, *, config: str | None, logs: Logs, on_ready: Callable[[Stack], None]
+    ) -> None:
         self._settings = settings
+        self._logs = logs
         self._config = config
         self._on_ready = on_ready
         self._stop = threading.Event()
         self._running: Settings | None = None
         self._broker: Child | None = None
         self._children: list[Child] = []
+        self._log_topic: Outlet | None = None
 
     def run(self) -> int:
         """Start, watch, stop. Raises `RuntimeShellError` when the stack can't be started."""
@@ -72,6 +81,8 @@ class Supervisor:
         if self._stop.is_set():
             return
         self._running = settings
+        # From now on what is said here goes into the store as well.
+        self._log_topic = publish_logs(self._logs, settings)
         specs = [ChildSpec(role="controller", slot=0), ChildSpec(role="sink", slot=0)]
         specs += [ChildSpec(role="scorer", slot=slot) for slot in range(settings.workers)]
         self._children = [Child(spec, settings, config=self._config) for spec in specs]
@@ -83,6 +94,7 @@ class Supervisor:
         stack = self._stack(settings)
         announce(self._settings, stack)
         self._write_metrics_targets()
+        _log.info("stack serves", broker=stack.broker, processes=list(stack.processes))
         self._on_ready(stack)
 
     def _start_broker(self) -> Settings:
@@ -119,6 +131,9 @@ class Supervisor:
 
     def _stop_all(self) -> None:
         """Scorers and controller first, so that the sink can still write what they made."""
+        if self._log_topic is not None:
+            self._log_topic.stop(LOG_TOPIC_STOPS_S)
+            self._log_topic = None
         deadline = time.monotonic() + self._settings.supervisor.stop_timeout_s
         sinks = [child for child in self._children if child.role == "sink"]
         others = [child for child in self._children if child.role != "sink"]
@@ -181,4 +196,5 @@ def _end(children: Sequence[Child], deadline: float) -> None:
 
 def up(settings: Settings, *, config: str | None, on_ready: Callable[[Stack], None]) -> int:
     """Run the stack in the foreground; `on_ready` is called each time that everything serves."""
-    return Supervisor(settings, config=config, on_ready=on_ready).run()
+    with process_logs("supervisor-0", settings, Meters(), in_stack=True) as logs:
+        return Supervisor(settings, config=config, logs=logs, on_ready=on_ready).run()

@@ -1,10 +1,11 @@
 """A record that can't be processed, as an event: its bytes, its reason and where it came from."""
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from runtime.batch import Headers, OutgoingRecords, RecordColumns
 from runtime.clock import Clock
+from runtime.dead_letter_news import DeadLetterNews
 from runtime.kafka import SYSTEM_PARTITION
 from schemas.codec import EventCodec
 from schemas.columns import Rejection
@@ -23,12 +24,14 @@ class DeadLetterWriter:
     codec: EventCodec
     clock: Clock
     value_bytes_max: int
+    news: DeadLetterNews = field(default_factory=DeadLetterNews)
 
     def records(self, columns: RecordColumns, model: str, rejections: list[Rejection]) -> list[OutgoingRecords]:
         """The rejected rows of one topic's records, as records for the dead-letters topic."""
         if not rejections:
             return []
         letters = [self.letter(columns, model, rejection) for rejection in rejections]
+        self.news.tell(letters, self.clock.now_ms())
         return [
             OutgoingRecords(
                 topic=self.topics.of(DEAD_LETTERS),

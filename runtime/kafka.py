@@ -60,6 +60,23 @@ def build_producer(kafka: KafkaSettings, *, transactional_id: str | None = None)
     return Producer(config, logger=_StructlogAdapter())
 
 
+def build_log_producer(kafka: KafkaSettings) -> Producer:
+    """A producer of log lines: little is kept while the broker is away, and dropped after half a minute."""
+    return Producer(
+        {
+            **_common(kafka),
+            "enable.idempotence": True,
+            "acks": "all",
+            "linger.ms": 50,
+            "compression.type": "lz4",
+            "queue.buffering.max.messages": 10_000,
+            "queue.buffering.max.kbytes": 16_384,
+            "delivery.timeout.ms": 30_000,
+        },
+        logger=_StructlogAdapter(),
+    )
+
+
 def build_group_consumer(kafka: KafkaSettings, *, group: str, co_partitioned: bool = False) -> Consumer:
     """A read_committed member of a group that never lets the library choose where to start.
 

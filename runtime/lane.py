@@ -199,7 +199,9 @@ class Lane:
             receipts = self._receipts.of_batch(self._assignment, batch, output) if self._receipts else ()
             self._commit.commit([*output.outgoing, *receipts], self._offsets(batch))
         except (RetryLaterError, BatchAbortedError) as error:
-            _log.warning("batch will be read again", records=batch.records, why=str(error))
+            _log.warning(
+                "batch will be read again", topics=sorted(batch.columns), records=batch.records, why=str(error)
+            )
             self._meters.add(BATCHES_READ_AGAIN)
             self._assignment.rewind(batch.offsets_next)
             self._ends -= batch.offsets_next.keys()

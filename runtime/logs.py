@@ -1,28 +1,29 @@
-"""Structured logs: to stderr, to a rotating file, and, bounded and never blocking, to the logs topic.
+"""Structured logs of one process: to standard error, to a rotating file, and to the logs topic.
 
-Every module logs through `structlog.get_logger`; this module alone decides where lines go.
-A line that finds the queue to the topic full is dropped and counted, never waited for.
+Every module logs through `structlog.get_logger`; this module alone decides where lines go and in
+which form. Nobody who logs ever waits: each destination has a bounded queue and a thread, and what
+does not fit is dropped and counted. Secrets are taken out before a line is handed to anything.
 """
 
+import faulthandler
 import logging
-import logging.handlers
-import queue
 import sys
-from collections.abc import Callable, MutableMapping
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any
 
 import structlog
+from confluent_kafka import Producer
 
-from schemas.events import LogEntry
+from runtime.log_destinations import FileLines, StderrLines, TopicLines
+from runtime.log_outlet import Destination, Outlet, open_outlets
+from runtime.log_redaction import Line, Redactor
+from runtime.metrics import LOG_LINES_DROPPED, Meters
+from runtime.settings import LogSettings
+from schemas.codec import EventCodec
 
-FILE_BYTES_MAX = 10 << 20
-FILES_KEPT = 3
-QUEUE_LINES_MAX = 10_000
-_CONTEXT = frozenset({"model", "version", "request_id", "topic", "partition", "offset"})
-_RESERVED = _CONTEXT | {"event", "level", "logger", "timestamp", "service", "logged_at"}
-
-Line = MutableMapping[str, Any]
+CLOSE_S = 2.0
+_HEAD = ("timestamp", "level", "service", "event")
 _SHARED: tuple[structlog.typing.Processor, ...] = (
     structlog.stdlib.add_logger_name,
     structlog.stdlib.add_log_level,
@@ -31,109 +32,94 @@ _SHARED: tuple[structlog.typing.Processor, ...] = (
 )
 
 
-def configure_logs(service: str, *, log_file: Path | None = None, level: str = "INFO") -> None:
-    """Send log lines to stderr (or, given one, to a rotating file) as JSON lines."""
-    handler: logging.Handler = logging.StreamHandler(sys.stderr)
-    if log_file is not None:
-        log_file.parent.mkdir(parents=True, exist_ok=True)
-        handler = logging.handlers.RotatingFileHandler(
-            log_file, maxBytes=FILE_BYTES_MAX, backupCount=FILES_KEPT, encoding="utf-8"
-        )
-    handler.setFormatter(
-        structlog.stdlib.ProcessorFormatter(
-            foreign_pre_chain=_SHARED,
-            processors=[
-                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-                structlog.processors.JSONRenderer(default=str),
-            ],
-        )
-    )
-    logging.basicConfig(level=level, handlers=[handler], force=True)
-    structlog.configure(
-        processors=[
-            structlog.stdlib.filter_by_level,
-            *_SHARED,
-            _stamp_service(service),
-            structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
-        ],
-        wrapper_class=structlog.stdlib.BoundLogger,
-        logger_factory=structlog.stdlib.LoggerFactory(),
-    )
+class Logs:
+    """Where the lines of this process go, from its start to its end; there is one in a process."""
 
-
-class TopicLogHandler(logging.handlers.QueueHandler):
-    """Hands penstock's own lines to `publish` on a thread of its own; `dropped` counts what did not fit.
-
-    librdkafka's lines stay out: a broker in trouble would otherwise be told of it over and over.
-    """
-
-    def __init__(self, publish: Callable[[LogEntry], None], *, service: str) -> None:
-        self._lines: queue.Queue[logging.LogRecord] = queue.Queue(maxsize=QUEUE_LINES_MAX)
-        super().__init__(self._lines)
+    def __init__(
+        self,
+        service: str,
+        settings: LogSettings,
+        *,
+        secrets: Collection[str],
+        meters: Meters,
+        stderr_level: str | None = None,
+        file: Path | None = None,
+    ) -> None:
+        """Send lines to standard error, from `stderr_level` on where that is given, and to a file where one is."""
         self._service = service
-        self._publish = publish
-        self.dropped = 0
-        self._listener = logging.handlers.QueueListener(self._lines, _Publisher(self._emit_entry))
+        self._settings = settings
+        self._chain: tuple[structlog.typing.Processor, ...] = (*_SHARED, _stamp_service(service), Redactor(secrets))
+        self._on_drop: Callable[[str], None] = lambda destination: meters.add(
+            LOG_LINES_DROPPED, destination=destination
+        )
+        outlets = [self._outlet(StderrLines(self._formatter(_renderer(settings.format))), stderr_level)]
+        if file is not None:
+            outlets.append(self._outlet(FileLines(self._formatter(_json()), file)))
+        logging.basicConfig(level=settings.level, handlers=outlets, force=True)
+        logging.captureWarnings(capture=True)
+        faulthandler.enable()
+        structlog.configure(
+            processors=[
+                structlog.stdlib.filter_by_level,
+                *self._chain,
+                structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
+            ],
+            wrapper_class=structlog.stdlib.BoundLogger,
+            logger_factory=structlog.stdlib.LoggerFactory(),
+        )
 
-    def start(self) -> None:
-        self._listener.start()
-        logging.getLogger().addHandler(self)
+    def publish(self, producer: Producer, *, topic: str, codec: EventCodec) -> Outlet:
+        """Send penstock's own lines to the logs topic as well, until the outlet is stopped.
 
-    def stop(self) -> None:
-        logging.getLogger().removeHandler(self)
-        self._listener.stop()
+        librdkafka's lines stay out: a broker in trouble would otherwise be told of it over and over.
+        """
 
-    def filter(self, record: logging.LogRecord) -> bool:
-        return isinstance(record.msg, dict) and record.msg.get("logger") != "penstock.kafka"
+        def failed() -> None:
+            outlet.drop()
 
-    def prepare(self, record: logging.LogRecord) -> logging.LogRecord:
-        """Keep the structured line as it is; the default would render it to text."""
-        return record
+        lines = TopicLines(producer, topic=topic, codec=codec, service=self._service, on_failure=failed)
+        outlet = self._outlet(lines, self._settings.topic_level)
+        outlet.addFilter(_is_our_own)
+        logging.getLogger().addHandler(outlet)
+        return outlet
 
-    def enqueue(self, record: logging.LogRecord) -> None:
-        try:
-            self._lines.put_nowait(record)
-        except queue.Full:
-            self.dropped += 1
+    def close(self) -> None:
+        """Hand on what is there, for a bounded time."""
+        for outlet in open_outlets():
+            outlet.stop(CLOSE_S)
 
-    def _emit_entry(self, record: logging.LogRecord) -> None:
-        line = record.msg
-        assert isinstance(line, dict), "the filter lets structured lines through only"
-        self._publish(log_entry(line, service=self._service, logged_at=int(record.created * 1_000)))
+    def _outlet(self, destination: Destination, level: str | None = None) -> Outlet:
+        outlet = Outlet(destination, lines_max=self._settings.queue_lines_max, on_drop=self._on_drop)
+        outlet.setLevel(level or self._settings.level)
+        return outlet
 
-
-class _Publisher(logging.Handler):
-    def __init__(self, emit: Callable[[logging.LogRecord], None]) -> None:
-        super().__init__()
-        self._emit_record = emit
-
-    def emit(self, record: logging.LogRecord) -> None:
-        try:
-            self._emit_record(record)
-        except Exception:  # noqa: BLE001  a log line that can't be published must never stop a lane
-            self.handleError(record)
+    def _formatter(self, renderer: structlog.typing.Processor) -> logging.Formatter:
+        return structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=self._chain,
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, _head_first, renderer],
+        )
 
 
-def log_entry(line: Line, *, service: str, logged_at: int) -> LogEntry:
-    """The event for one structured line.
+def _head_first(_logger: Any, _method: str, line: Line) -> Line:
+    """What every line has comes first, so that lines below each other can be read."""
+    return {name: line[name] for name in _HEAD if name in line} | dict(line)
 
-    >>> entry = log_entry({"event": "swapped", "level": "info", "model": "m", "n": 2}, service="scorer-0", logged_at=5)
-    >>> entry.model, entry.fields
-    ('m', {'n': '2'})
-    """
-    return LogEntry(
-        service=service,
-        level=str(line.get("level", "info")),
-        event=str(line.get("event", "")),
-        logged_at=logged_at,
-        model=_text(line.get("model")),
-        version=_text(line.get("version")),
-        request_id=_text(line.get("request_id")),
-        topic=_text(line.get("topic")),
-        partition=_number(line.get("partition")),
-        offset=_number(line.get("offset")),
-        fields={name: str(value) for name, value in line.items() if name not in _RESERVED and not name.startswith("_")},
-    )
+
+def _is_our_own(record: logging.LogRecord) -> bool:
+    return isinstance(record.msg, dict) and record.msg.get("logger") != "penstock.kafka"
+
+
+def _renderer(form: str) -> structlog.typing.Processor:
+    """JSON, or what people read; `auto` looks whether a person may be reading."""
+    return _console() if form == "console" or (form == "auto" and sys.stderr.isatty()) else _json()
+
+
+def _json() -> structlog.typing.Processor:
+    return structlog.processors.JSONRenderer(default=str)
+
+
+def _console() -> structlog.typing.Processor:
+    return structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
 
 
 def _stamp_service(service: str) -> structlog.typing.Processor:
@@ -142,11 +128,3 @@ def _stamp_service(service: str) -> structlog.typing.Processor:
         return line
 
     return stamp
-
-
-def _text(value: object) -> str | None:
-    return None if value is None else str(value)
-
-
-def _number(value: object) -> int | None:
-    return value if isinstance(value, int) else None

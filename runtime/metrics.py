@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, start_http_server
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest, start_http_server
 
 from runtime.watchdog import resident_bytes
 
@@ -62,6 +62,12 @@ DOCUMENTS_REJECTED = Metric(
 SINK_WAITS = Metric(
     name="penstock_sink_waits", kind="counter", doc="Times that the sink waited for the store, a registry or a broker."
 )
+LOG_LINES_DROPPED = Metric(
+    name="penstock_log_lines_dropped",
+    kind="counter",
+    doc="Log lines that found a full queue or could not be delivered.",
+    labels=("destination",),
+)
 RESIDENT_BYTES = Metric(name="penstock_resident_bytes", kind="gauge", doc="Resident memory of the process.")
 
 METRICS = (
@@ -79,6 +85,7 @@ METRICS = (
     DOCUMENTS,
     DOCUMENTS_REJECTED,
     SINK_WAITS,
+    LOG_LINES_DROPPED,
     RESIDENT_BYTES,
 )
 
@@ -114,6 +121,10 @@ class Meters:
     def forget(self, metric: Metric, **labels: str) -> None:
         """Stop serving the series of a metric that has these label values among its own."""
         self._made[metric.name].remove_by_labels(labels)
+
+    def page(self) -> str:
+        """What is served at /metrics now."""
+        return generate_latest(self._registry).decode()
 
     def serve(self, *, host: str, port: int) -> int:
         """Serve /metrics and return the port; port 0 takes a free one. Raises `OSError` when it is taken."""

@@ -54,8 +54,11 @@ class Process:
         self._metrics_port = metrics_port
         self._state: State = "starting"
         self._detail = ""
+        self._asked_by = ""
         self._supervisor = os.getppid()
         self._lock = threading.Lock()
+        self._ended = threading.Event()
+        self._writes_fail = False
 
     def run(self, body: Body, *, supervised: bool) -> int:
         """Run `body(stop, ready)` to its end and return the process's exit code."""
@@ -65,22 +68,29 @@ class Process:
         self._enter("starting")
         beats.start()
         try:
+            return self._run(body)
+        finally:
+            self._ended.set()
+
+    def _run(self, body: Body) -> int:
+        try:
             body(self.stop, lambda: self._enter("ready"))
         except FencedError as error:
             _log.error("fenced", detail=str(error))
             self._enter("failed", str(error))
             return EXIT_FENCED
         except Exception as error:  # noqa: BLE001  the verdict of last resort: say it, exit, be started again
-            _log.exception("process failed")
+            _log.exception("process failed", detail=str(error))
             self._enter("failed", f"{type(error).__name__}: {error}")
             return EXIT_FAILED
         self._enter("stopped")
         return 0
 
     def _asked_to_stop(self, number: int, _frame: object) -> None:
-        self.stop.set()
+        """Only remember it: whatever takes a lock here could wait for the very thread that it interrupted."""
         self._state = "stopping"
-        _log.info("asked to stop", signal=signal.Signals(number).name)
+        self._asked_by = signal.Signals(number).name
+        self.stop.set()
 
     def _enter(self, state: State, detail: str = "") -> None:
         self._state = state
@@ -94,6 +104,10 @@ class Process:
             if supervised and os.getppid() != self._supervisor:
                 _log.warning("supervisor is gone")
                 self.stop.set()
+        if self._asked_by:
+            _log.info("asked to stop", signal=self._asked_by)
+        while not self._ended.wait(BEAT_EVERY_S):
+            self._write()
 
     def _write(self) -> None:
         status = Status(
@@ -106,10 +120,18 @@ class Process:
             detail=self._detail,
         )
         with self._lock:
-            self._path.parent.mkdir(parents=True, exist_ok=True)
-            temporary = self._path.with_suffix(f".{os.getpid()}")
-            temporary.write_bytes(orjson.dumps(asdict(status)))
-            temporary.replace(self._path)
+            try:
+                self._path.parent.mkdir(parents=True, exist_ok=True)
+                temporary = self._path.with_suffix(f".{os.getpid()}")
+                temporary.write_bytes(orjson.dumps(asdict(status)))
+                temporary.replace(self._path)
+            except OSError as error:
+                # A full disk silences the file, not the process: it goes on, and says so once.
+                if not self._writes_fail:
+                    _log.error("status can't be written", path=str(self._path), detail=str(error))
+                self._writes_fail = True
+            else:
+                self._writes_fail = False
 
 
 def status_path(run_dir: Path, role: str, slot: int) -> Path:

@@ -15,6 +15,7 @@ from runtime.secret_files import with_secrets_read
 from runtime.settings_relations import require_files, require_plain_url, require_together
 
 Guarantee = Literal["exactly_once", "at_least_once"]
+LogLevel = Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"]
 Seconds = Annotated[float, Field(gt=0)]
 
 
@@ -148,6 +149,24 @@ class EmbeddedSettings(Section):
     lag_bytes_max: int = Field(2_097_152, ge=65_536, description="producers wait while a consumer is this far behind")
 
 
+class LogSettings(Section):
+    """What processes say of themselves, on standard error, in files and on the logs topic."""
+
+    level: LogLevel = Field("INFO", description="less serious lines are written nowhere")
+    topic_level: LogLevel = Field(
+        "INFO", description="less serious lines do not go to the logs topic, and so not to the store"
+    )
+    up_level: LogLevel = Field(
+        "WARNING", description="less serious lines of the processes of `penstock up` are in their files only"
+    )
+    format: Literal["auto", "json", "console"] = Field(
+        "auto", description="of standard error; auto: console on a terminal, else JSON; files are JSON"
+    )
+    queue_lines_max: int = Field(
+        10_000, ge=1, description="lines that wait for a slow pipe, disk or broker; more are dropped and counted"
+    )
+
+
 class MetricsSettings(Section):
     """What each process serves at /metrics."""
 
@@ -186,6 +205,7 @@ class Settings(BaseSettings):
     producers: ProducerSettings = ProducerSettings()
     store: StoreSettings = StoreSettings()
     embedded: EmbeddedSettings = EmbeddedSettings()
+    logs: LogSettings = LogSettings()
     metrics: MetricsSettings = MetricsSettings()
     supervisor: SupervisorSettings = SupervisorSettings()
 

@@ -15,6 +15,8 @@ from pathlib import Path
 
 import structlog
 
+from runtime.log_outlet import drain_logs
+
 EXIT_HUNG = 70
 EXIT_MEMORY = 71
 _CHECK_EVERY_S = 0.25
@@ -68,6 +70,7 @@ class Watchdog:
         if watch is not None and watch.on_expiry is not None:
             watch.on_expiry(why)
         self._stopped.set()
+        drain_logs()
         self._exit(code)
 
 

@@ -20,10 +20,12 @@ from penstock.cli.root import root
 from penstock.errors import OutputKindError
 from penstock.room_errors import ROOM_ERRORS
 from producers.errors import ColumnNotFoundError, FileContentError, FileKindError
+from runtime.command_logs import configure_command_logs
 from runtime.settings import SettingsError
 
 OK, FAILURE, USAGE, INTERRUPTED = 0, 1, 2, 130
 _USAGE_ERRORS = (ColumnNotFoundError, FileContentError, FileKindError, OutputKindError, SettingsError)
+DEBUG = "PENSTOCK_DEBUG"
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +38,7 @@ class Verdict:
 
 def run_command(arguments: Sequence[str]) -> int:
     """Run `penstock` with these arguments; returns the exit code and never raises."""
+    configure_command_logs(verbose=bool(os.environ.get(DEBUG)))
     try:
         code = root.main(args=list(arguments), prog_name="penstock", standalone_mode=False)
         sys.stdout.flush()
@@ -80,12 +83,12 @@ def _one_line(words: object) -> str:
 def _bug(error: BaseException) -> str:
     """Name a bug and where its traceback is."""
     trace = "".join(traceback.format_exception(error))
-    if os.environ.get("PENSTOCK_DEBUG"):
+    if os.environ.get(DEBUG):
         sys.stderr.write(trace)
         return f"a bug in penstock: {type(error).__name__}"
     with tempfile.NamedTemporaryFile("w", prefix="penstock-bug-", suffix=".log", delete=False) as file:
         file.write(trace)
     return (
         f"a bug in penstock ({type(error).__name__}: {_one_line(error)}); the traceback is in {Path(file.name)}, "
-        "PENSTOCK_DEBUG=1 shows it here"
+        f"{DEBUG}=1 shows it here"
     )

@@ -145,4 +145,10 @@ def _states(messages: Iterator[KafkaMessage], codec: EventCodec) -> Iterator[Dep
         try:
             yield codec.decode(DeploymentState, message.value())
         except EventDecodeError as error:
-            _log.error("deployment not readable", offset=message.offset(), detail=str(error))
+            _log.error(
+                "deployment not readable",
+                topic=message.topic(),
+                partition=message.partition(),
+                offset=message.offset(),
+                detail=str(error),
+            )

@@ -139,7 +139,13 @@ class ControllerStep:
             try:
                 commands.append(self._codec.decode(Command, value))
             except EventDecodeError as error:
-                _log.error("command not readable", topic=columns.topic, offset=columns.offsets[row], detail=str(error))
+                _log.error(
+                    "command not readable",
+                    topic=columns.topic,
+                    partition=columns.partitions[row],
+                    offset=columns.offsets[row],
+                    detail=str(error),
+                )
                 rejections.append(Rejection(row=row, reason=Reason.MALFORMED, detail=str(error)))
             except SchemaRegistryUnavailableError as error:
                 raise RetryLaterError(str(error)) from error
@@ -150,7 +156,16 @@ class ControllerStep:
         facts = self._facts(command.model, command.arguments.get("version", ""))
         now = self._clock.now_ms()
         decision = decide(before, command, facts, now)
-        _log.info("decided", model=command.model, action=command.action, outcome=decision.outcome, why=decision.reason)
+        _log.info(
+            "decided",
+            model=command.model,
+            version=command.arguments.get("version"),
+            action=command.action,
+            issued_by=command.issued_by,
+            command_id=command.command_id,
+            outcome=decision.outcome,
+            why=decision.reason,
+        )
         entry = JournalEntry(
             model=command.model,
             sequence=state.sequences.get(command.model, 0),

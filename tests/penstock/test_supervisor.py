@@ -127,9 +127,11 @@ def test_a_version_that_hangs_is_quarantined_after_two_strikes_and_others_go_on(
         )
         reasons = penstock_json("query", "SELECT DISTINCT reason FROM dead_letters", data_dir=data_dir)
         signals = penstock_json("query", "SELECT kind FROM signals", data_dir=data_dir)
+        last_words = penstock_json("query", "SELECT service FROM logs WHERE level = 'critical'", data_dir=data_dir)
         ledger = ledger_of(stack, "slow")
 
     assert reasons == [{"reason": "version_quarantined"}]
     assert {"kind": "version_quarantined"} in signals
+    assert {"service": "scorer-0"} in last_words, "what the watchdog says reaches the store before it ends the process"
     assert ledger["lost"] == 0
     assert orjson.dumps(ledger)
