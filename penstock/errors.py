@@ -7,6 +7,7 @@ FrontDoorError
 ├── RowsNotScoredError     some rows of a file could not be scored; the others were
 ├── OutputKindError        scores can't be written to a file of that kind
 ├── VersionUnfitError      a version was registered, and a check of it failed
+├── ActiveVersionUnknownError  the policy compares with what serves, and nobody can say what that is
 ├── LedgerUnbalancedError  records are unaccounted for
 ├── ModelNotSeenError      the ledger has no records of that model
 ├── TooFewPredictionsError a tail ended before as many came as were asked for
@@ -75,6 +76,17 @@ class VersionUnfitError(FrontDoorError):
     def __init__(self, name: str, version: str, failure: str) -> None:
         super().__init__(f"version {version} of {name} can't serve: {failure}")
         self.failure = failure
+
+
+class ActiveVersionUnknownError(FrontDoorError):
+    """The policy asks for a comparison with the version that serves, which is not known."""
+
+    def __init__(self, model: str, why: str) -> None:
+        super().__init__(
+            f"policy.criteria.worse_by_max compares with the version of {model} that serves, which is not known "
+            f"({why}): name it with --against"
+        )
+        self.model = model
 
 
 class LedgerUnbalancedError(FrontDoorError):

@@ -41,6 +41,7 @@ def shelf(settings: Settings) -> "Shelf":
         schemas=schema_registry(settings),
         topics=topics(settings),
         settings=settings.registry,
+        policy=settings.policy,
         cache=settings.data_dir / "cache",
     )
 

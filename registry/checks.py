@@ -10,10 +10,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib import metadata
 
+import pyarrow as pa
+
 from registry.bundles import Bundle
 from registry.errors import BundleRefusedError, EstimatorRefusedError
 from registry.estimators import estimator_facts
-from registry.golden import check_golden, decode_golden
+from registry.golden import GoldenVectors, check_golden, decode_golden
 from registry.loaded import Estimator, LoadedVersion
 from registry.manifest import ESTIMATOR, GOLDEN, Manifest
 from registry.skops_file import LoadLimits, check_size, check_types, load_estimator, uncompressed_bytes
@@ -72,6 +74,7 @@ class Inspection:
         self._limits = limits
         self._estimator: Estimator | None = None
         self.load_s = 0.0
+        self._golden_vectors: GoldenVectors | None = None
         self.steps: Mapping[str, Callable[[], str]] = {
             "size": self._size,
             "types": self._types,
@@ -92,6 +95,12 @@ class Inspection:
             binning=self._manifest.profile.binning,
             block_rows=self._manifest.profile.block_rows,
         )
+
+    @property
+    def golden_rows(self) -> pa.RecordBatch:
+        """The features of the golden vectors, once they were checked."""
+        assert self._golden_vectors is not None, "the check `golden` comes first"
+        return self._golden_vectors.features
 
     @property
     def _fitted(self) -> Estimator:
@@ -146,5 +155,5 @@ class Inspection:
 
     def _golden(self) -> str:
         self._manifest.entry(GOLDEN)
-        golden = decode_golden(self._bundle.files[GOLDEN], self._manifest.signature)
-        return check_golden(golden, self._fitted, self._manifest.signature, self._manifest.label_rule)
+        self._golden_vectors = decode_golden(self._bundle.files[GOLDEN], self._manifest.signature)
+        return check_golden(self._golden_vectors, self._fitted, self._manifest.signature, self._manifest.label_rule)

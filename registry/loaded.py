@@ -58,6 +58,12 @@ class Scores:
     labels: list[str] | None
     probabilities: Floats | None
 
+    def of_rows(self, kept: npt.NDArray[np.bool_]) -> "Scores":
+        """The answers for some of the rows, chosen by a mask of shape (n,)."""
+        labels = None if self.labels is None else [label for label, keep in zip(self.labels, kept, strict=True) if keep]
+        probabilities = None if self.probabilities is None else self.probabilities[kept]
+        return Scores(scores=self.scores[kept], labels=labels, probabilities=probabilities)
+
 
 class LoadedVersion:
     """One version, held by the worker that serves it.

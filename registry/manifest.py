@@ -6,7 +6,7 @@ the hash of every other file, so that the name vouches for the whole.
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import MISSING, asdict, dataclass, field, fields
 
 import orjson
 
@@ -40,8 +40,22 @@ class SampleFacts:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Baseline:
+    """The version that was active at registration and the new one, on the same rows; `failure`: why not."""
+
+    version: str
+    bundle: str
+    metrics: Mapping[str, float] = field(default_factory=dict)
+    candidate_metrics: Mapping[str, float] = field(default_factory=dict)
+    failure: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Manifest:
-    """Everything about a version that never changes; its state is in the catalogue."""
+    """Everything about a version that never changes; its state is in the catalogue.
+
+    `metrics_of` says on which rows the metrics were measured; fields with a default may be missing.
+    """
 
     format: int = FORMAT
     name: str
@@ -59,6 +73,8 @@ class Manifest:
     metrics_of: str
     profile: ReferenceProfile
     golden_rows: int
+    holdout: SampleFacts | None = None
+    baseline: Baseline | None = None
 
     def encode(self) -> bytes:
         """The bytes that the bundle is named by."""
@@ -78,6 +94,8 @@ class Manifest:
                     "files": tuple(FileEntry(**entry) for entry in found["files"]),
                     "sample": SampleFacts(**found["sample"]),
                     "profile": ReferenceProfile.from_dict(found["profile"]),
+                    "holdout": None if not found.get("holdout") else SampleFacts(**found["holdout"]),
+                    "baseline": None if not found.get("baseline") else Baseline(**found["baseline"]),
                 }
             )
         except (ValueError, TypeError, KeyError, SignatureError) as error:
@@ -92,7 +110,9 @@ class Manifest:
 
 
 def _require_format(found: object) -> None:
-    if not isinstance(found, dict) or set(found) != {field.name for field in fields(Manifest)}:
+    known = {each.name for each in fields(Manifest)}
+    optional = {each.name for each in fields(Manifest) if each.default is not MISSING} - {"format"}
+    if not isinstance(found, dict) or not known - optional <= set(found) <= known:
         raise ValueError("fields are missing or unknown")
     if found["format"] != FORMAT:
         raise ValueError(f"format {found['format']!r}, and this penstock reads {FORMAT}")

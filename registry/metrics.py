@@ -1,6 +1,6 @@
-"""How well a version does on its own sample, where the sample says what was true.
+"""How well a version does on rows, where they say what was true.
 
-These are no promise: the sample may be what the version was fitted on, and they say so.
+On the sample these are no promise: it may be what the version was fitted on, and they say so.
 """
 
 from collections.abc import Mapping
@@ -15,9 +15,10 @@ from registry.loaded import Scores, texts
 from schemas.signature import Signature, Task
 
 Floats = npt.NDArray[np.float64]
+Metrics = Mapping[str, float]
 
 
-def sample_metrics(truth: "pd.Series[str]", scores: Scores, signature: Signature) -> Mapping[str, float]:
+def sample_metrics(truth: "pd.Series[str]", scores: Scores, signature: Signature) -> Metrics:
     """Metrics over the rows whose true value is known; empty when none is.
 
     Raises `SampleError` when the target holds what the estimator can't answer.
@@ -53,6 +54,7 @@ def _classification(
         "accuracy": float(metrics.accuracy_score(codes, answers)),
         "precision": float(metrics.precision_score(codes, answers, average=average, zero_division=0)),
         "recall": float(metrics.recall_score(codes, answers, average=average, zero_division=0)),
+        "f1": float(metrics.f1_score(codes, answers, average=average, zero_division=0)),
         "log_loss": _log_loss(codes, probabilities),
     }
     if signature.task is Task.BINARY and len(set(truth)) == 2:

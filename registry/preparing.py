@@ -18,28 +18,32 @@ from registry.estimators import EstimatorFacts, estimator_facts
 from registry.fitting import Frame, fit_rows
 from registry.golden import ROWS_MAX as GOLDEN_ROWS_MAX
 from registry.golden import TOLERANCE, GoldenVectors, encode_golden, largest_difference, spread
-from registry.loaded import Estimator, LabelRule, Scores, score_frame
-from registry.manifest import SampleFacts, sha256
-from registry.metrics import sample_metrics
+from registry.judging import SAMPLE, Candidate, Judged, Judgment, judge
+from registry.loaded import Estimator, LabelRule, LoadedVersion, Scores, score_frame
+from registry.manifest import Baseline, SampleFacts
 from registry.personal import without_personal
 from registry.reference import reference_of
 from registry.reference_profile import ReferenceProfile
+from registry.sample_scores import fingerprint, refuse_scores_not_finite, score_once, score_rows
 from registry.sampling import as_features, signature_of
 from registry.skops_file import LoadLimits, dump_estimator, load_estimator
 from schemas.signature import Container, Signature, Task
 
 ROUND_TRIP_ROWS_MAX = 5_000
-SCORE_ROWS = 20_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SampleOptions:
-    """How a sample is to be read: its target, what the task must be, the column of time, personal features."""
+    """How a sample is to be read: its target, what the task must be, the column of time, personal features.
+
+    `holdout`: rows that the estimator was not fitted on, by which it is judged.
+    """
 
     target: str | None = None
     task: Task | None = None
     time: str | None = None
     personal: Sequence[str] = ()
+    holdout: pd.DataFrame | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,12 +57,19 @@ class Prepared:
     golden_file: bytes
     golden_rows: int
     sample: SampleFacts
-    metrics: dict[str, float]
+    judgment: Judgment
     profile: ReferenceProfile
 
 
-def prepare(estimator: Estimator, sample: pd.DataFrame, options: SampleOptions, *, limits: LoadLimits) -> Prepared:
-    """Raises `VersionRefusedError`."""
+def prepare(
+    estimator: Estimator,
+    sample: pd.DataFrame,
+    options: SampleOptions,
+    *,
+    limits: LoadLimits,
+    active: LoadedVersion | Baseline | None = None,
+) -> Prepared:
+    """Judge against `active` where there is one. Raises `VersionRefusedError`."""
     facts = estimator_facts(estimator, task=options.task)
     ordered = _in_time_order(sample, options)
     signature = signature_of(ordered, facts, target=options.target, personal=options.personal)
@@ -66,7 +77,9 @@ def prepare(estimator: Estimator, sample: pd.DataFrame, options: SampleOptions, 
     label_rule = _label_rule(estimator, ordered, signature, facts)
     kept = without_personal(features, signature, key=secrets.token_bytes(32))
     _require_travel(estimator, ordered, features, signature=signature, label_rule=label_rule)
-    scores = _scored(estimator, features, signature, label_rule)
+    scores = score_rows(estimator, features, signature, label_rule, of=SAMPLE)
+    candidate = Candidate(estimator=estimator, signature=signature, label_rule=label_rule)
+    judged = Judged(sample=ordered, scores=scores, holdout=options.holdout, target=options.target)
     content = _saved(estimator, kept, signature=signature, label_rule=label_rule, limits=limits)
     golden = _golden(estimator, kept, signature, label_rule)
     return Prepared(
@@ -76,8 +89,8 @@ def prepare(estimator: Estimator, sample: pd.DataFrame, options: SampleOptions, 
         estimator_file=content,
         golden_file=encode_golden(golden),
         golden_rows=golden.features.num_rows,
-        sample=SampleFacts(rows=len(ordered), sha256=_fingerprint(features), target=options.target),
-        metrics={} if options.target is None else dict(sample_metrics(ordered[options.target], scores, signature)),
+        sample=SampleFacts(rows=len(ordered), sha256=fingerprint(features), target=options.target),
+        judgment=judge(candidate, judged, active=active),
         profile=reference_of(
             estimator,
             ordered,
@@ -118,10 +131,10 @@ def _label_rule(estimator: Estimator, sample: pd.DataFrame, signature: Signature
     if facts.own_decision:
         return LabelRule.PREDICT
     frame = _raw_frame(sample, signature, spread(len(sample), ROUND_TRIP_ROWS_MAX))
-    likeliest = _score(estimator, frame, signature, LabelRule.ARGMAX).labels
+    likeliest = score_once(estimator, frame, signature, LabelRule.ARGMAX).labels
     return (
         LabelRule.ARGMAX
-        if likeliest == _score(estimator, frame, signature, LabelRule.PREDICT).labels
+        if likeliest == score_once(estimator, frame, signature, LabelRule.PREDICT).labels
         else LabelRule.PREDICT
     )
 
@@ -134,12 +147,12 @@ def _require_travel(
     raw = _raw_frame(sample, signature, rows)
     arrived, rejections = fit_rows(features.take(rows), signature)
     assert not rejections, f"the sample made the signature: {rejections[:1]}"
-    before = _score(estimator, raw, signature, label_rule)
-    after = _score(estimator, arrived, signature, label_rule)
+    before = score_once(estimator, raw, signature, label_rule)
+    after = score_once(estimator, arrived, signature, label_rule)
     if largest_difference(before, after) <= TOLERANCE:
         return
     if not np.isfinite(before.scores).all():
-        _refuse_scores_not_finite(before)
+        refuse_scores_not_finite(before)
     guilty = _columns_at_fault(estimator, raw, arrived, signature=signature, before=before)
     raise SampleError(
         ", ".join(guilty) or "unknown",
@@ -168,31 +181,6 @@ def _columns_at_fault(
     return guilty
 
 
-def _scored(estimator: Estimator, features: pa.RecordBatch, signature: Signature, label_rule: LabelRule) -> Scores:
-    """Scores of all rows, some at a time, so that a long sample does not fill the memory."""
-    parts = [
-        _score(estimator, fit_rows(features.slice(start, SCORE_ROWS), signature)[0], signature, label_rule)
-        for start in range(0, features.num_rows, SCORE_ROWS)
-    ]
-    probabilities = [part.probabilities for part in parts if part.probabilities is not None]
-    scores = Scores(
-        scores=np.concatenate([part.scores for part in parts]),
-        labels=None if signature.task is Task.REGRESSION else [label for part in parts for label in part.labels or ()],
-        probabilities=np.concatenate(probabilities) if probabilities else None,
-    )
-    _refuse_scores_not_finite(scores)
-    return scores
-
-
-def _refuse_scores_not_finite(scores: Scores) -> None:
-    bad = np.flatnonzero(~np.isfinite(scores.scores))
-    if len(bad):
-        raise EstimatorRefusedError(
-            f"the estimator answers {scores.scores[bad[0]]} for {len(bad)} rows of the sample: "
-            "leave such rows out of the sample, or let the estimator impute what it can't use"
-        )
-
-
 def _saved(
     estimator: Estimator,
     features: pa.RecordBatch,
@@ -208,8 +196,8 @@ def _saved(
     except BundleRefusedError as error:
         raise EstimatorRefusedError(f"the estimator can't be served: {error.detail}") from error
     frame = fit_rows(features.take(spread(features.num_rows, GOLDEN_ROWS_MAX)), signature)[0]
-    before = _score(estimator, frame, signature, label_rule)
-    after = _score(again, frame, signature, label_rule)
+    before = score_once(estimator, frame, signature, label_rule)
+    after = score_once(again, frame, signature, label_rule)
     if not largest_difference(before, after) <= TOLERANCE:
         raise EstimatorRefusedError("the estimator scores differently once it is saved in skops format and read back")
     return content
@@ -220,18 +208,4 @@ def _golden(
 ) -> GoldenVectors:
     chosen = features.take(spread(features.num_rows, GOLDEN_ROWS_MAX))
     frame, _ = fit_rows(chosen, signature)
-    return GoldenVectors(features=chosen, scores=_score(estimator, frame, signature, label_rule))
-
-
-def _score(estimator: Estimator, frame: Frame, signature: Signature, label_rule: LabelRule) -> Scores:
-    try:
-        return score_frame(estimator, frame, signature=signature, label_rule=label_rule)
-    except EstimatorError as error:
-        raise EstimatorRefusedError(f"the estimator raised on the sample: {error.detail}") from error
-
-
-def _fingerprint(features: pa.RecordBatch) -> str:
-    sink = pa.BufferOutputStream()
-    with pa.ipc.new_stream(sink, features.schema) as writer:
-        writer.write_batch(features)
-    return sha256(sink.getvalue().to_pybytes())
+    return GoldenVectors(features=chosen, scores=score_once(estimator, frame, signature, label_rule))

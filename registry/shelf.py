@@ -7,7 +7,7 @@ addition: (1) validate, (2) grow the schemas, (3) write the bundle, (4) the row 
 """
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -15,7 +15,7 @@ import pandas as pd
 from registry.bundles import Bundle, read_bundle, write_bundle
 from registry.cache import BundleCache
 from registry.catalogue import Addition, Catalogue, VersionRecord, VersionState
-from registry.checks import Check, Inspection, VerifyReport, libraries, load_version
+from registry.checks import Check, VerifyReport, libraries, load_version
 from registry.errors import (
     BundleRefusedError,
     EstimatorRefusedError,
@@ -24,12 +24,13 @@ from registry.errors import (
     VersionRefusedError,
 )
 from registry.loaded import Estimator, LoadedVersion
-from registry.manifest import ESTIMATOR, GOLDEN, Manifest, file_entry
+from registry.manifest import ESTIMATOR, GOLDEN, Baseline, Manifest, file_entry
 from registry.preparing import Prepared, SampleOptions, prepare
 from registry.skops_file import LoadLimits, load_estimator, uncompressed_bytes
 from registry.subjects import ModelSchemas
+from registry.validation import Validation
 from runtime.clock import Clock, SystemClock
-from runtime.settings import RegistrySettings
+from runtime.settings import PolicySettings, RegistrySettings
 from schemas.registry_port import SchemaRegistry
 from schemas.signature import Task
 from schemas.topics import MODEL_NAME, Topics
@@ -47,10 +48,12 @@ class Shelf:
         schemas: SchemaRegistry,
         topics: Topics | None = None,
         settings: RegistrySettings | None = None,
+        policy: PolicySettings | None = None,
         cache: Path | None = None,
         clock: Clock | None = None,
     ) -> None:
         self._settings = settings or RegistrySettings()
+        self._policy = policy or PolicySettings()
         self._limits = LoadLimits(trusted_types=self._settings.trusted_types, bytes_max=self._settings.bundle_bytes_max)
         self._bundles = directory / "bundles"
         self._catalogue = Catalogue(directory / "catalogue.sqlite")
@@ -68,60 +71,39 @@ class Shelf:
         task: Task | None = None,
         time: str | None = None,
         personal: Sequence[str] = (),
+        holdout: pd.DataFrame | None = None,
+        against: str | None = None,
         version: str | None = None,
         parent: str | None = None,
         registered_by: str | None = None,
     ) -> VersionRecord:
         """Add a fitted estimator as a version, with the rows of `sample` as examples of its input.
 
+        It is judged on `holdout`, else on the sample, beside the version `against`, which serves.
         Raises `VersionRefusedError` when it can't be served, saying what to change. A version that
         was added and failed its validation is returned in state rejected.
         """
         _refuse_bad_names(name, version)
-        options = SampleOptions(target=target, task=task, time=time, personal=personal)
-        prepared = prepare(estimator, sample, options, limits=self._limits)
+        options = SampleOptions(target=target, task=task, time=time, personal=personal, holdout=holdout)
+        active = None if against is None else self._to_compare(name, against)
+        prepared = prepare(estimator, sample, options, limits=self._limits, active=active)
         self._schemas.check(name, prepared.signature)
         with self._catalogue.adding() as addition:
             record = self._place(addition, name, prepared, version, parent, registered_by)
         self.verify(name, record.version)
         return self.record(name, record.version)
 
-    def add_file(
-        self,
-        name: str,
-        skops_path: Path,
-        sample: pd.DataFrame,
-        *,
-        target: str | None = None,
-        task: Task | None = None,
-        time: str | None = None,
-        personal: Sequence[str] = (),
-        version: str | None = None,
-        parent: str | None = None,
-        registered_by: str | None = None,
-    ) -> VersionRecord:
-        """Add the estimator in a .skops file. Raises `VersionRefusedError`, naming types that are not allowed."""
+    def estimator_in(self, skops_path: Path) -> Estimator:
+        """The estimator in a .skops file, to be added. Raises `EstimatorRefusedError`, naming types not allowed."""
         try:
             with skops_path.open("rb") as file:
                 content = file.read(self._limits.bytes_max + 1)
         except OSError as error:
             raise EstimatorRefusedError(f"{skops_path} can't be read: {error.strerror}") from error
         try:
-            estimator = load_estimator(content, self._limits)
+            return load_estimator(content, self._limits)
         except BundleRefusedError as error:
             raise EstimatorRefusedError(f"{skops_path} is refused: {error.detail}") from error
-        return self.add(
-            name,
-            estimator,
-            sample,
-            target=target,
-            task=task,
-            time=time,
-            personal=personal,
-            version=version,
-            parent=parent,
-            registered_by=registered_by,
-        )
 
     def records(self, name: str | None = None) -> list[VersionRecord]:
         """Versions in the order they were added, of one model or of all."""
@@ -159,6 +141,13 @@ class Shelf:
             raise BundleRefusedError("manifest", detail)
         return load_version(found, self._limits)
 
+    def _to_compare(self, name: str, version: str) -> LoadedVersion | Baseline:
+        """The version, or the word that it can't be compared with: a broken one must not keep a new one out."""
+        try:
+            return self.open(name, version)
+        except BundleRefusedError as error:
+            return Baseline(version=version, bundle="", failure=str(error))
+
     def _place(
         self,
         addition: Addition,
@@ -186,7 +175,7 @@ class Shelf:
             task=prepared.signature.task,
             request_schema_id=request_schema_id,
             prediction_schema_id=prediction_schema_id,
-            metrics=prepared.metrics,
+            metrics=prepared.judgment.metrics,
             failure="",
         )
         addition.insert(record)
@@ -212,41 +201,28 @@ class Shelf:
             ),
             libraries=libraries(),
             sample=prepared.sample,
-            metrics=prepared.metrics,
-            metrics_of="the sample",
+            metrics=dict(prepared.judgment.metrics),
+            metrics_of=prepared.judgment.metrics_of,
             profile=prepared.profile,
             golden_rows=prepared.golden_rows,
+            holdout=prepared.judgment.holdout,
+            baseline=prepared.judgment.baseline,
         )
 
     def _checks(self, record: VersionRecord) -> list[Check]:
-        """Every check with its result; those that rely on one that failed are not run and say so."""
         try:
             bundle = self._read(record)
         except BundleRefusedError as error:
             return [Check(name=error.check, passed=False, detail=error.detail)]
-        checks = [Check(name="hash", passed=True, detail=f"{len(bundle.files) + 1} files as registered")]
-        inspection = Inspection(bundle, self._limits)
-        steps: dict[str, Callable[[], str]] = {
-            **inspection.steps,
-            "load_time": lambda: self._load_time(inspection),
-            "request_schema": lambda: self._schemas.check_registered(record, bundle.manifest.signature),
-        }
-        for name, step in steps.items():
-            if not checks[-1].passed:
-                checks.append(Check(name=name, passed=False, detail="not run, since a check before it failed"))
-                continue
-            try:
-                checks.append(Check(name=name, passed=True, detail=step()))
-            except BundleRefusedError as error:
-                checks.append(Check(name=name, passed=False, detail=error.detail))
-        return checks
-
-    def _load_time(self, inspection: Inspection) -> str:
-        limit_s = self._settings.load_timeout_s
-        if inspection.load_s > limit_s:
-            detail = f"loading took {inspection.load_s:.1f} s and registry.load_timeout_s is {limit_s:g}"
-            raise BundleRefusedError("load_time", detail)
-        return f"{inspection.load_s:.3f} s of {limit_s:g} s"
+        validation = Validation(
+            bundle,
+            limits=self._limits,
+            policy=self._policy,
+            load_timeout_s=self._settings.load_timeout_s,
+            request_schema=lambda: self._schemas.check_registered(record, bundle.manifest.signature),
+        )
+        found = Check(name="hash", passed=True, detail=f"{len(bundle.files) + 1} files as registered")
+        return [found, *validation.checks()]
 
     def _read(self, record: VersionRecord) -> Bundle:
         try:

@@ -127,6 +127,43 @@ class RegistrySettings(Section):
     load_timeout_s: Seconds = Field(60.0, description="a version that takes longer to load is rejected")
 
 
+class BudgetSettings(Section):
+    """What a version may take on the machine that validates it; loading has registry.load_timeout_s."""
+
+    latency_one_ms_max: float = Field(1_000.0, gt=0, description="median time to score one row")
+    latency_thousand_ms_max: float = Field(5_000.0, gt=0, description="median time to score a batch of 1,000 rows")
+    memory_bytes_max: int = Field(2 << 30, ge=1 << 20, description="memory that loading and scoring take at most")
+
+
+class CriteriaSettings(Section):
+    """How good a version must be to pass its validation, on its holdout or else on its sample. None: not asked."""
+
+    accuracy_min: float | None = Field(None, ge=0, le=1, description="share of rows whose label is right")
+    precision_min: float | None = Field(
+        None, ge=0, le=1, description="of the second class; of several classes the mean"
+    )
+    recall_min: float | None = Field(None, ge=0, le=1, description="of the second class; of several classes the mean")
+    f1_min: float | None = Field(None, ge=0, le=1, description="of the second class; of several classes the mean")
+    auc_min: float | None = Field(None, ge=0, le=1, description="area under the ROC curve, for two classes")
+    log_loss_max: float | None = Field(None, ge=0, description="mean negative log-likelihood of the true class")
+    mae_max: float | None = Field(None, ge=0, description="mean absolute error of a regression, in the target's unit")
+    rmse_max: float | None = Field(None, ge=0, description="root mean squared error, in the target's unit")
+    worse_by_max: float | None = Field(
+        None,
+        ge=0,
+        description="how much worse than the active version on the same rows, in each metric with a bound, "
+        "or in accuracy or mae where none has one; 0: no worse",
+    )
+    rows_min: int = Field(100, ge=1, description="rows with a known truth that a judgment needs")
+
+
+class PolicySettings(Section):
+    """What a version must be, and who must agree, before it may serve."""
+
+    criteria: CriteriaSettings = CriteriaSettings()
+    budget: BudgetSettings = BudgetSettings()
+
+
 class ProducerSettings(Section):
     """What publishes requests, labels and commands."""
 
@@ -202,6 +239,7 @@ class Settings(BaseSettings):
     scoring: ScoringSettings = ScoringSettings()
     drift: DriftSettings = DriftSettings()
     registry: RegistrySettings = RegistrySettings()
+    policy: PolicySettings = PolicySettings()
     producers: ProducerSettings = ProducerSettings()
     store: StoreSettings = StoreSettings()
     embedded: EmbeddedSettings = EmbeddedSettings()

@@ -31,22 +31,20 @@ _COLUMNS = ("key", "kind", "default", "what it does", "environment variable")
 
 def settings_page() -> str:
     """Every setting with its kind, default, meaning and environment variable."""
-    top, sections = [], []
-    for name, field in Settings.model_fields.items():
-        if isinstance(field.annotation, type) and issubclass(field.annotation, Section):
-            sections += [f"## {name}", sentences(field.annotation.__doc__ or ""), _section(name, field.annotation)]
-        else:
-            top.append(_row(name, field, ""))
-    return page("Settings", _INTRO, block(_EXAMPLE.strip(), "toml"), "## Top level", table(_COLUMNS, top), *sections)
+    top = [_row(name, field, "") for name, field in Settings.model_fields.items() if _section_of(field) is None]
+    return page(
+        "Settings",
+        _INTRO,
+        block(_EXAMPLE.strip(), "toml"),
+        "## Top level",
+        table(_COLUMNS, top),
+        *_sections(Settings, prefix="", heading="##"),
+    )
 
 
 def setting_names() -> Iterator[str]:
     """Dotted names of all settings."""
-    for name, field in Settings.model_fields.items():
-        if isinstance(field.annotation, type) and issubclass(field.annotation, Section):
-            yield from (f"{name}.{inner}" for inner in field.annotation.model_fields)
-        else:
-            yield name
+    return _names(Settings, prefix="")
 
 
 def variable_of(name: str) -> str:
@@ -58,8 +56,33 @@ def variable_of(name: str) -> str:
     return "PENSTOCK_" + name.replace(".", "__").upper()
 
 
-def _section(name: str, section: type[BaseModel]) -> str:
-    return table(_COLUMNS, [_row(inner, field, f"{name}.") for inner, field in section.model_fields.items()])
+def _names(model: type[BaseModel], *, prefix: str) -> Iterator[str]:
+    for name, field in model.model_fields.items():
+        section = _section_of(field)
+        if section is None:
+            yield prefix + name
+        else:
+            yield from _names(section, prefix=f"{prefix}{name}.")
+
+
+def _sections(model: type[BaseModel], *, prefix: str, heading: str) -> Iterator[str]:
+    """Headings, meanings and tables of the sections within, and of theirs one level below."""
+    for name, field in model.model_fields.items():
+        section = _section_of(field)
+        if section is None:
+            continue
+        yield f"{heading} {prefix}{name}"
+        yield sentences(section.__doc__ or "")
+        inner = f"{prefix}{name}."
+        rows = [_row(key, each, inner) for key, each in section.model_fields.items() if _section_of(each) is None]
+        if rows:
+            yield table(_COLUMNS, rows)
+        yield from _sections(section, prefix=inner, heading=f"{heading}#")
+
+
+def _section_of(field: FieldInfo) -> type[Section] | None:
+    annotation = field.annotation
+    return annotation if isinstance(annotation, type) and issubclass(annotation, Section) else None
 
 
 def _row(name: str, field: FieldInfo, prefix: str) -> tuple[str, ...]:

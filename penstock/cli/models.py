@@ -1,5 +1,6 @@
 """`penstock models`: versions on the shelf."""
 
+from dataclasses import asdict
 from pathlib import Path
 
 import click
@@ -12,7 +13,7 @@ from penstock.cli.versions import find_version, newest_version
 from penstock.cli.withdrawing import bar, retire, unbar
 from penstock.errors import VersionUnfitError
 from penstock.person import person
-from penstock.registration import make_topics
+from penstock.registration import make_topics, version_to_compare
 from registry.catalogue import VersionRecord, VersionState
 from runtime.settings import Settings
 from schemas.signature import Task
@@ -44,6 +45,14 @@ for _command in (bar, unbar, retire):
 )
 @click.option("--target", metavar="COL", help="Column of true values in the sample; not a feature.")
 @click.option(
+    "--holdout", type=READABLE_FILE, help="Rows with the target that it was not fitted on, by which it is judged."
+)
+@click.option(
+    "--against",
+    metavar="VERSION",
+    help="Version to compare it with on these rows.  [default: the one that serves, if the policy asks]",
+)
+@click.option(
     "--task", type=click.Choice([task.value for task in Task]), help="What a score means.  [default: as fitted]"
 )
 @click.option(
@@ -62,6 +71,8 @@ def add(
     *,
     sample: Path,
     target: str | None,
+    holdout: Path | None,
+    against: str | None,
     task: str | None,
     time: str | None,
     personal: tuple[str, ...],
@@ -71,16 +82,21 @@ def add(
     """Register the estimator in FILE (.skops) as a version of the model NAME and validate it.
 
     The sample gives the features with their types, the reference profile and the golden vectors.
+    What a version must be to pass its validation is said by the settings in `policy`.
     """
     # pandas takes a second to import, and listing versions does not need it.
     from penstock.cli.samples import read_sample  # noqa: PLC0415
 
+    if against is None and target is not None:
+        against = version_to_compare(settings, name)
     shelf = wiring.shelf(settings)
-    record = shelf.add_file(
+    record = shelf.add(
         name,
-        file,
+        shelf.estimator_in(file),
         read_sample(sample),
         target=target,
+        holdout=None if holdout is None else read_sample(holdout),
+        against=against,
         task=None if task is None else Task(task),
         time=time,
         personal=personal,
@@ -124,7 +140,10 @@ def show(settings: Settings, name: str, version: str | None, *, as_json: bool) -
         "estimator": manifest.estimator,
         "signature": manifest.signature.to_dict(),
         "libraries": dict(manifest.libraries),
+        "metrics_of": manifest.metrics_of,
         "sample_rows": manifest.sample.rows,
+        "holdout_rows": None if manifest.holdout is None else manifest.holdout.rows,
+        "compared_with": None if manifest.baseline is None else asdict(manifest.baseline),
         "golden_rows": manifest.golden_rows,
         "reference": manifest.profile.summary,
     }

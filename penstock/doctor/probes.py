@@ -16,11 +16,11 @@ from confluent_kafka import KafkaError
 
 from penstock import wiring
 from penstock.commanding import command
+from penstock.deployed import deployments
 from penstock.doctor.hops import Hop, HopFailure
 from producers.publisher import Publisher
 from registry.catalogue import VersionState
 from runtime.clock import SystemClock
-from runtime.follower import Follower
 from runtime.group_lag import GroupLag
 from runtime.groups import scorer_group
 from runtime.kafka import SYSTEM_PARTITION, build_reader, is_embedded, partition_counts, system_partition
@@ -30,11 +30,10 @@ from runtime.settings import Settings
 from runtime.stack import attach, find_stack
 from schemas.errors import SchemaNotFoundError
 from schemas.events import DeploymentState, LogEntry
-from schemas.topics import DEPLOYMENTS, LOGS, REQUESTS
+from schemas.topics import LOGS, REQUESTS
 
 PROBE = "doctor"
 _SILENT_MS = 8_000
-_CATCH_UP_S = 20.0
 _LOOK_S = 0.2
 _COUNTS = "SELECT (SELECT count(*) FROM predictions) AS predictions, (SELECT count(*) FROM dead_letters) AS letters"
 
@@ -90,13 +89,7 @@ class Probes:
     @cached_property
     def states(self) -> dict[str, DeploymentState]:
         """The newest deployment of each model that a version serves."""
-        codec = wiring.codec(self.settings)
-        follower = Follower(self.attached.kafka, wiring.topics(self.settings).of(DEPLOYMENTS))
-        try:
-            found = [codec.decode(DeploymentState, message.value()) for message in follower.catch_up(_CATCH_UP_S)]
-        finally:
-            follower.close()
-        return {state.model: state for state in {state.model: state for state in found}.values() if state.versions}
+        return {model: state for model, state in deployments(self.attached).items() if state.versions}
 
     def data_dir(self) -> str:
         path = self.settings.data_dir

@@ -22,8 +22,8 @@ LINK = re.compile(r"\[[^\]]+\]\((?P<target>[^)\s]+)\)")
 HEADING = re.compile(r"^#+ (?P<words>.+)$")
 TWO_SENTENCES = re.compile(r"[a-z`)]\. [A-Z`]")
 MAKE_TARGET = re.compile(r"\bmake ([a-z][a-z-]+)")
-SECTIONS = sorted({name.partition(".")[0] for name in setting_names() if "." in name})
-DOTTED_SETTING = re.compile(rf"`((?:{'|'.join(SECTIONS)})\.(?!sqlite)[a-z_]+)`")
+SECTIONS = sorted({name.rpartition(".")[0] for name in setting_names() if "." in name})
+DOTTED_SETTING = re.compile(rf"`((?:{'|'.join(map(re.escape, SECTIONS))})\.(?!sqlite)[a-z_]+)`")
 OPERATORS = (ROOT / "docs" / "operators.md").read_text(encoding="utf-8")
 PAGES = [path.relative_to(ROOT).as_posix() for path in pages()]
 

@@ -265,7 +265,10 @@ def test_verify_reports_every_check(shelf: Shelf) -> None:
         "libraries",
         "golden",
         "load_time",
+        "latency",
+        "memory",
         "request_schema",
+        "policy",
     ]
 
 
@@ -305,7 +308,7 @@ def test_from_a_file(shelf: Shelf, tmp_path: Path) -> None:
     path = tmp_path / "late.skops"
     path.write_bytes(dump_estimator(late_model()))
 
-    record = shelf.add_file("late", path, flights(), target="late", task=Task.BINARY)
+    record = shelf.add("late", shelf.estimator_in(path), flights(), target="late", task=Task.BINARY)
 
     assert record.state is VersionState.VALIDATED
 

@@ -113,9 +113,9 @@ def test_a_file_that_is_no_model(shelf: Shelf, tmp_path: Path) -> None:
     (tmp_path / "model.pkl").write_bytes(b"\x80\x04K\x01.")
 
     with pytest.raises(EstimatorRefusedError, match=r"model\.pkl is refused: not a \.skops archive"):
-        shelf.add_file("model", tmp_path / "model.pkl", doubles())
+        shelf.estimator_in(tmp_path / "model.pkl")
     with pytest.raises(EstimatorRefusedError, match="can't be read"):
-        shelf.add_file("model", tmp_path / "nothing.skops", doubles())
+        shelf.estimator_in(tmp_path / "nothing.skops")
 
 
 def test_a_sample_without_rows(shelf: Shelf) -> None:
