@@ -18,6 +18,7 @@ from consumers.documents import (
     label_document,
     log_document,
     model_event_document,
+    outcome_document,
     prediction_document,
     profile_document,
     receipt_document,
@@ -52,6 +53,7 @@ from schemas.topics import (
     LABELS,
     LOGS,
     MODEL_EVENTS,
+    OUTCOMES,
     PREDICTIONS,
     PROFILES,
     RECEIPTS,
@@ -66,14 +68,22 @@ _REFUSALS = (PoisonRecordError, SchemaNotFoundError, EventDecodeError)
 
 
 class PredictionDecoder(Protocol):
-    """Reads the framed bytes of predictions; times come as milliseconds."""
+    """Reads the framed bytes of predictions or of outcomes; times come as milliseconds."""
 
     def read_all(self, values: Sequence[bytes]) -> Sequence[Mapping[str, FieldValue] | EventDecodeError]:
-        """Each prediction, or why there is none, in order.
+        """Each of them, or why there is none, in order.
 
         Raises `SchemaRegistryUnavailableError` when asking again may help.
         """
         ...
+
+
+class ToDocument(Protocol):
+    """Makes a document of a decoded prediction or outcome. Raises `PoisonRecordError` for what is none."""
+
+    def __call__(
+        self, prediction: Mapping[str, FieldValue], *, cluster_id: str, personal: frozenset[str]
+    ) -> Document: ...
 
 
 @dataclass(slots=True)
@@ -94,12 +104,17 @@ class RecordDecoder:
         topics: Topics,
         codec: EventCodec,
         predictions: PredictionDecoder,
+        outcomes: PredictionDecoder,
         cluster_id: str,
         personal_features: PersonalFeatures,
     ) -> None:
         self._topics = topics
         self._codec = codec
-        self._predictions = predictions
+        self._readers: Mapping[str, tuple[PredictionDecoder, ToDocument]] = {
+            PREDICTIONS.name: (predictions, prediction_document),
+            SHADOWS.name: (predictions, prediction_document),
+            OUTCOMES.name: (outcomes, outcome_document),
+        }
         self._cluster_id = cluster_id
         self._personal_features = personal_features
         self._decodes: Mapping[str, Decode] = {
@@ -132,19 +147,21 @@ class RecordDecoder:
         kind = self._topics.kind_of(columns.topic)
         assert kind is not None, columns.topic
         assert self._is_stored(kind), f"{columns.topic} is not subscribed to"
-        if kind in (PREDICTIONS, SHADOWS):
-            return self._predictions_of(columns, self.model_of(columns.topic))
+        if kind.name in self._readers:
+            return self._predictions_of(columns, *self._readers[kind.name])
         return self._events_of(columns, kind)
 
-    def _predictions_of(self, columns: RecordColumns, model: str) -> DecodedRecords:
+    def _predictions_of(
+        self, columns: RecordColumns, reader: PredictionDecoder, to_document: ToDocument
+    ) -> DecodedRecords:
         """What the model keeps personal is asked for once per batch."""
+        model = self.model_of(columns.topic)
         personal = self._personal_features(model)
-        predictions = self._predictions.read_all([value or b"" for value in columns.values])
         decoded = DecodedRecords()
-        for row, found in enumerate(predictions):
+        for row, found in enumerate(reader.read_all([value or b"" for value in columns.values])):
             try:
                 prediction = _prediction_of(found, columns.values[row], model)
-                document = prediction_document(prediction, cluster_id=self._cluster_id, personal=personal)
+                document = to_document(prediction, cluster_id=self._cluster_id, personal=personal)
             except _REFUSALS as error:
                 decoded.rejections.append(_rejection(row, error))
             else:
@@ -169,7 +186,7 @@ class RecordDecoder:
         return decoded
 
     def _is_stored(self, kind: TopicKind | None) -> bool:
-        return kind is not None and (kind.name in self._decodes or kind in (PREDICTIONS, SHADOWS, DEAD_LETTERS))
+        return kind is not None and (kind.name in self._decodes or kind.name in self._readers or kind == DEAD_LETTERS)
 
     def _dead_letter(self) -> Decode:
         known: dict[str, bool] = {}
@@ -206,4 +223,5 @@ def _rejection(row: int, error: Exception) -> Rejection:
         return Rejection(row=row, reason=error.reason, detail=error.detail)
     if isinstance(error, SchemaNotFoundError):
         return Rejection(row=row, reason=Reason.UNKNOWN_SCHEMA_ID, detail=str(error))
-    return Rejection(row=row, reason=Reason.MALFORMED, detail=str(error))
+    assert isinstance(error, EventDecodeError), error
+    return Rejection(row=row, reason=error.reason, detail=str(error))

@@ -25,15 +25,15 @@ from schemas.events import (
     Receipt,
     Signal,
 )
+from schemas.outcome_schema import LABEL_FIELDS
+from schemas.positions import label_revision, position_revision
 from schemas.reasons import Reason
 
 PersonalFeatures = Callable[[str], frozenset[str]]
 
 UNROUTED = -1
+_LABEL_FIELDS = tuple(field["name"] for field in LABEL_FIELDS if field["name"] != "revision")
 _WITHHELD = "withheld, since the model has personal features: read the original on the dead-letters topic"
-_TIME_BITS = 42
-_OFFSET_BITS = 15
-_PARTITION_BITS = 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,63 +64,84 @@ def prediction_document(prediction: Mapping[str, FieldValue], *, cluster_id: str
 def _prediction_document(
     prediction: Mapping[str, FieldValue], *, cluster_id: str, personal: frozenset[str]
 ) -> Document:
-    model = _text(prediction, "model")
-    request_id = _text(prediction, "request_id")
-    role = _text(prediction, "role")
-    version = _text(prediction, "version")
-    live = role == "live"
-    features = prediction["features"]
-    if not isinstance(features, Mapping):
-        raise PoisonRecordError(Reason.MALFORMED, "the prediction's features are not a record")
+    document_id, judged = _judged_fields(prediction, personal)
     event_time = _whole(prediction, "event_time")
     requested_at = _whole(prediction, "requested_at")
     partition = _whole(prediction, "source_partition")
     offset = _whole(prediction, "source_offset")
     bucket = prediction["bucket"]
     return Document(
-        "predictions" if live else "shadows",
-        f"{model}:{request_id}:live" if live else f"{model}:{request_id}:shadow:{version}",
+        "predictions" if judged["role"] == "live" else "shadows",
+        document_id,
         {
-            "request_id": request_id,
-            "entity_id": prediction["entity_id"],
-            "model": model,
-            "version": version,
-            "arm": prediction["arm"],
-            "role": role,
+            **judged,
             "bucket": None if bucket == UNROUTED else bucket,
-            "generation": prediction["generation"],
-            "score": prediction["score"],
-            "label": prediction["label"],
-            "probabilities": prediction["probabilities"],
-            "event_time": event_time,
             "requested_at": requested_at,
             "scored_at": prediction["scored_at"],
             "source_partition": partition,
             "source_offset": offset,
             "cluster_id": cluster_id,
-            "features": {name: features[name] for name in features if name not in personal} if personal else features,
         },
         event_time,
         position_revision(requested_at, partition, offset),
     )
 
 
-def position_revision(requested_at: int, partition: int, offset: int) -> int:
-    """A number that grows with the source position, so that the latest of repeated requests stays.
+def outcome_document(prediction: Mapping[str, FieldValue], *, cluster_id: str, personal: frozenset[str]) -> Document:
+    """The document of a decoded prediction with its label, under the id of the prediction that it judges.
 
-    Later append times win; within one millisecond the order is by the low bits of offset and
-    partition, which differ for any two records that a broker can append in that time.
-
-    >>> position_revision(5, 1, 7) < position_revision(5, 1, 8) < position_revision(6, 0, 0)
-    True
+    Raises `PoisonRecordError` for what is no outcome.
     """
-    time = min(max(requested_at, 0), (1 << _TIME_BITS) - 1)
-    low = (offset % (1 << _OFFSET_BITS)) << _PARTITION_BITS | partition % (1 << _PARTITION_BITS)
-    return time << (_OFFSET_BITS + _PARTITION_BITS) | low
+    try:
+        document_id, judged = _judged_fields(prediction, personal)
+        label = {name: prediction[name] for name in _LABEL_FIELDS}
+        return Document(
+            "outcomes",
+            document_id,
+            {**judged, **label, "cluster_id": cluster_id},
+            _whole(prediction, "event_time"),
+            _whole(prediction, "revision"),
+        )
+    except KeyError as error:
+        raise PoisonRecordError(Reason.MALFORMED, f"the outcome has no field {error}") from error
+
+
+def _judged_fields(prediction: Mapping[str, FieldValue], personal: frozenset[str]) -> tuple[str, dict[str, FieldValue]]:
+    """The document id, and what predictions and outcomes have alike. Raises `KeyError` for a field that is missing."""
+    model = _text(prediction, "model")
+    request_id = _text(prediction, "request_id")
+    role = _text(prediction, "role")
+    version = _text(prediction, "version")
+    features = prediction["features"]
+    if not isinstance(features, Mapping):
+        raise PoisonRecordError(Reason.MALFORMED, "the prediction's features are not a record")
+    return prediction_id(model, request_id, role, version), {
+        "request_id": request_id,
+        "entity_id": prediction["entity_id"],
+        "model": model,
+        "version": version,
+        "arm": prediction["arm"],
+        "role": role,
+        "generation": prediction["generation"],
+        "score": prediction["score"],
+        "label": prediction["label"],
+        "probabilities": prediction["probabilities"],
+        "event_time": _whole(prediction, "event_time"),
+        "features": {name: features[name] for name in features if name not in personal} if personal else features,
+    }
+
+
+def prediction_id(model: str, request_id: str, role: str, version: str) -> str:
+    """The id of a prediction's document, and of its outcome's.
+
+    >>> prediction_id("flights", "r1", "live", "2"), prediction_id("flights", "r1", "shadow", "3")
+    ('flights:r1:live', 'flights:r1:shadow:3')
+    """
+    return f"{model}:{request_id}:live" if role == "live" else f"{model}:{request_id}:shadow:{version}"
 
 
 def label_document(label: Label) -> Document:
-    """One document per request; the label's revision decides which stays."""
+    """One document per request; the label's revision, then its event time, decide which stays."""
     return Document(
         "labels",
         f"{label.model}:{label.request_id}",
@@ -136,7 +157,7 @@ def label_document(label: Label) -> Document:
             "event_time": label.event_time,
         },
         label.event_time,
-        label.revision,
+        label_revision(label.revision, label.event_time),
     )
 
 

@@ -59,6 +59,7 @@ class SinkLoop:
         *,
         codec: EventCodec,
         reader: PredictionDecoder,
+        outcome_reader: PredictionDecoder,
         personal_features: PersonalFeatures,
         clock: Clock | None = None,
         meters: Meters | None = None,
@@ -69,7 +70,12 @@ class SinkLoop:
         topics = Topics(settings.topics.prefix)
         cluster = cluster_id(settings.kafka)
         self._decoder = RecordDecoder(
-            topics=topics, codec=codec, predictions=reader, cluster_id=cluster, personal_features=personal_features
+            topics=topics,
+            codec=codec,
+            predictions=reader,
+            outcomes=outcome_reader,
+            cluster_id=cluster,
+            personal_features=personal_features,
         )
         self._dead_letter_topic = topics.of(DEAD_LETTERS)
         self._dead_letters = DeadLetterWriter(

@@ -68,6 +68,10 @@ def _number(name: str, doc: str, *, nullable: bool = False) -> StoredField:
     return StoredField(name, FieldKind.NUMBER, doc, nullable)
 
 
+def _boolean(name: str, doc: str) -> StoredField:
+    return StoredField(name, FieldKind.BOOLEAN, doc)
+
+
 def _time(name: str, doc: str, *, nullable: bool = False) -> StoredField:
     return StoredField(name, FieldKind.TIME, doc, nullable)
 
@@ -76,7 +80,8 @@ def _json(name: str, doc: str, *, nullable: bool = False) -> StoredField:
     return StoredField(name, FieldKind.JSON, doc, nullable)
 
 
-def _prediction_fields() -> tuple[StoredField, ...]:
+def _judged_fields() -> tuple[StoredField, ...]:
+    """What predictions and outcomes have alike."""
     return (
         _text("request_id", "the producer's id of the request"),
         _text("entity_id", "whom or what the prediction is about; the message key"),
@@ -84,12 +89,18 @@ def _prediction_fields() -> tuple[StoredField, ...]:
         _text("version", "the model version that scored"),
         _text("arm", "the arm of the rollout that the entity was in"),
         _text("role", "live, or shadow for a version that scores without serving"),
-        _integer("bucket", "routing bucket, 0 to 9,999; missing where one version served all", nullable=True),
         _integer("generation", "generation of the deployment that was followed"),
         _number("score", "the score; what it means depends on the model's task", nullable=True),
         _text("label", "the predicted class; missing for regression", nullable=True),
         _json("probabilities", "per class, in the order of the signature; multiclass only", nullable=True),
         _time("event_time", "when it happened, as the producer says"),
+    )
+
+
+def _prediction_fields() -> tuple[StoredField, ...]:
+    return (
+        *_judged_fields(),
+        _integer("bucket", "routing bucket, 0 to 9,999; missing where one version served all", nullable=True),
         _time("requested_at", "when Kafka accepted the request"),
         _time("scored_at", "when it was scored"),
         _integer("source_partition", "partition of the request record"),
@@ -281,6 +292,29 @@ LABELS = Collection(
     indexes=(("request_id",), ("model", "event_time")),
     revised=True,
 )
+OUTCOMES = Collection(
+    name="outcomes",
+    doc="Predictions with what turned out to be true, one document per prediction: the newest label that holds.",
+    fields=(
+        *_judged_fields(),
+        _text("truth", "the true class; missing for values, and where the label was taken back", nullable=True),
+        _number("truth_value", "the true value; missing for classes, and where it was taken back", nullable=True),
+        _number("truth_probability", "the probability that the true class was given", nullable=True),
+        _number("loss", "0 or 1 for classes, |error| / loss_scale and at most 1 for values", nullable=True),
+        _number("loss_scale", "the absolute error that is a loss of 1; missing for classes", nullable=True),
+        _boolean("retracted", "whether the label was taken back"),
+        _time("label_event_time", "when the label became true"),
+        _integer("label_revision", "the producer's revision of the label"),
+        _number("weight", "weight of the label in error rates; missing: 1", nullable=True),
+        _number("value", "what the outcome was worth", nullable=True),
+        _integer("delay_ms", "from the prediction's event to the label's"),
+        _time("joined_at", "when prediction and label were joined"),
+        _text("cluster_id", "the cluster that it was joined on"),
+        _json("features", "what the prediction was made from, without personal features"),
+    ),
+    indexes=(("request_id",), ("model", "event_time")),
+    revised=True,
+)
 COHORTS = Collection(
     name="cohorts",
     doc="Closed stretches of prediction time, one document per version, arm, role and part: what decisions rest on.",
@@ -331,6 +365,7 @@ COLLECTIONS: tuple[Collection, ...] = (
     PROFILES,
     COMMANDS,
     LABELS,
+    OUTCOMES,
     COHORTS,
     LOGS,
 )

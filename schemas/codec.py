@@ -18,6 +18,7 @@ from schemas.body_check import BodyCheck
 from schemas.errors import EventDecodeError, RequestBodyError, SchemaNotFoundError
 from schemas.events import Event
 from schemas.framing import prefix, unframe
+from schemas.reasons import Reason
 from schemas.registry_port import SchemaRegistry
 from schemas.request_schema import without_logical_types
 from schemas.writer_schema import spelled_out
@@ -72,14 +73,18 @@ class EventCodec:
         included, and `SchemaRegistryUnavailableError` while the registry gives no answer.
         """
         if value is None:
-            raise EventDecodeError(f"a tombstone is no {event_type.__name__}")
+            raise EventDecodeError(f"a tombstone is no {event_type.__name__}", reason=Reason.TOMBSTONE)
         schema_id, body = unframe(value)
         reading = self._readings.get((event_type, schema_id)) or self._reading(event_type, schema_id)
         try:
             reading.check.kept(body)
             record = fastavro.schemaless_reader(io.BytesIO(body), reading.writer, reading.reader)
         except RequestBodyError as error:
-            raise EventDecodeError(f"not a {event_type.__name__} of schema {schema_id}: {error}") from error
+            detail = f"not a {event_type.__name__} of schema {schema_id}: {error}"
+            raise EventDecodeError(detail, reason=error.reason) from error
+        except fastavro.read.SchemaResolutionError as error:
+            detail = f"schema {schema_id} can't be read as a {event_type.__name__}"
+            raise EventDecodeError(detail, reason=Reason.INCOMPATIBLE_SCHEMA) from error
         except UNREADABLE as error:
             # The library's own words may hold memory addresses, and no two dead letters would be alike.
             raise EventDecodeError(
@@ -100,9 +105,11 @@ class EventCodec:
             written = self._registry.schema(schema_id)
             spelled = spelled_out(written)
         except SchemaNotFoundError as error:
-            raise EventDecodeError(f"written with schema {schema_id}, which the registry does not have") from error
+            detail = f"written with schema {schema_id}, which the registry does not have"
+            raise EventDecodeError(detail, reason=Reason.UNKNOWN_SCHEMA_ID) from error
         except RequestBodyError as error:
-            raise EventDecodeError(f"written with schema {schema_id}: {error.detail}") from error
+            detail = f"written with schema {schema_id}: {error.detail}"
+            raise EventDecodeError(detail, reason=error.reason) from error
         writer = fastavro.parse_schema(json.loads(without_logical_types(written)))
         reader = fastavro.parse_schema(json.loads(event_schema(event_type)))
         reading = _Reading(

@@ -45,7 +45,11 @@ class SignatureError(SchemaError):
 
 
 class EventDecodeError(SchemaError):
-    """Bytes on one of penstock's own topics do not decode to the event expected there."""
+    """Bytes on one of penstock's own topics do not decode to the event expected there; `reason` is for dead letters."""
+
+    def __init__(self, detail: str, *, reason: Reason = Reason.MALFORMED) -> None:
+        super().__init__(detail)
+        self.reason = reason
 
 
 class RequestBodyError(SchemaError):

@@ -6,6 +6,7 @@ Every value on penstock's topics starts so; anything else was written by somethi
 import struct
 
 from schemas.errors import EventDecodeError
+from schemas.reasons import Reason
 
 MAGIC_BYTE = 0
 PREFIX_BYTES = 5
@@ -33,8 +34,13 @@ def unframe(value: bytes) -> tuple[int, bytes]:
     (7, b'x')
     """
     if len(value) < PREFIX_BYTES:
-        raise EventDecodeError(f"{len(value)} bytes are too few for a frame of {PREFIX_BYTES}")
+        raise EventDecodeError(
+            f"{len(value)} bytes are too few for a frame of {PREFIX_BYTES}",
+            reason=Reason.TRUNCATED if value else Reason.EMPTY_VALUE,
+        )
     magic, schema_id = _PREFIX.unpack_from(value)
     if magic != MAGIC_BYTE:
-        raise EventDecodeError(f"first byte is {magic}, not {MAGIC_BYTE}: not framed with a schema id")
+        raise EventDecodeError(
+            f"first byte is {magic}, not {MAGIC_BYTE}: not framed with a schema id", reason=Reason.BAD_MAGIC_BYTE
+        )
     return schema_id, value[PREFIX_BYTES:]

@@ -45,6 +45,19 @@ class PredictionRows:
         rows = zip(vouched, zip(*self._columns(batch), strict=True), strict=True)
         return [dict(zip(self.names, row, strict=True)) if good else None for good, row in rows]
 
+    def columns(self, bodies: list[bytes], names: Sequence[str]) -> tuple[dict[str, list[Any]], list[bool]]:
+        """Each body's named fields, and whether they can be trusted; where not, the body must be read by itself."""
+        batch = deserialized(bodies, self.schema)
+        if batch is None:
+            return {name: [None] * len(bodies) for name in names}, [False] * len(bodies)
+        lengths = np.fromiter(map(len, bodies), dtype=np.int64, count=len(bodies))
+        vouched: list[bool] = (self._needed_bytes(batch) == lengths).tolist()
+        return {name: listed(batch.column(self._position(name))) for name in names}, vouched
+
+    def _position(self, name: str) -> int:
+        position = self.names.index(name)
+        return position if position < self.features_at else position + len(self.features) - 1
+
     def _columns(self, batch: pa.RecordBatch) -> list[list[Any]]:
         columns = [listed(column) for column in batch.columns]
         start, end = self.features_at, self.features_at + len(self.features)

@@ -7,6 +7,7 @@ from typing import Any
 from docs.pages.markdown import code, page, sentences, table
 from schemas.codec import event_schema, event_subject
 from schemas.events import EVENT_TYPES, Event
+from schemas.outcome_schema import outcome_schema
 from schemas.request_schema import prediction_schema, request_schema
 from schemas.signature import Feature, FeatureKind
 from schemas.topics import CATALOGUE
@@ -17,8 +18,9 @@ Times are milliseconds since the epoch, UTC.
 A field with a default may be missing from what an older producer wrote.
 """
 _GENERATED = """
-The schemas of requests and predictions are generated for each model from its signatures, so that every feature is a
-named, typed, documented field.
+The schemas of requests, predictions and outcomes are generated for each model from its signatures, so that every
+feature is a named, typed, documented field.
+An outcome is a prediction with what turned out to be true behind it.
 They only grow: a feature is never dropped and never changes its type.
 `penstock schema show NAME --json` prints the one of a model; here `amount` stands for its features.
 """
@@ -27,9 +29,10 @@ _AMOUNT = Feature(name="amount", kind=FeatureKind.NUMBER, dtype="float64", doc="
 
 
 def events_page() -> str:
-    """Requests and predictions in their general shape, then every event."""
-    parts = ["## Requests and predictions", sentences(_GENERATED)]
-    for schema in (request_schema("NAME", [_AMOUNT]), prediction_schema("NAME", [_AMOUNT])):
+    """Requests, predictions and outcomes in their general shape, then every event."""
+    parts = ["## Requests, predictions and outcomes", sentences(_GENERATED)]
+    prediction = prediction_schema("NAME", [_AMOUNT])
+    for schema in (request_schema("NAME", [_AMOUNT]), prediction, outcome_schema("NAME", prediction)):
         parsed = json.loads(schema)
         parts += [f"### {parsed['name']}", sentences(parsed["doc"]), _fields(parsed)]
     parts.append("## Events")

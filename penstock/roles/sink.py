@@ -28,6 +28,7 @@ def build_body(settings: Settings, slot: int, meters: Meters) -> Body:
             SqliteSink(settings.store_path),
             codec=wiring.codec(settings),
             reader=PredictionReader(wiring.schema_registry(settings)),
+            outcome_reader=PredictionReader(wiring.schema_registry(settings), record="Outcome"),
             personal_features=PersonalFeatures(wiring.schema_registry(settings), wiring.topics(settings)),
             meters=meters,
             service=f"sink-{slot}",

@@ -119,6 +119,7 @@ def running_sink(
         store,
         codec=EventCodec(DirectoryRegistry(settings.registry_dir / "schemas.sqlite")),
         reader=JsonPredictions(),
+        outcome_reader=JsonPredictions(),
         personal_features=personal,
         clock=FixedClock(1_364_817_600_000),
     )

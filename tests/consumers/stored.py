@@ -36,6 +36,27 @@ def prediction(number: int, **changes: FieldValue) -> dict[str, FieldValue]:
     return fields | changes
 
 
+def outcome(number: int, **changes: FieldValue) -> dict[str, FieldValue]:
+    """The `number`-th prediction with its label, which came a minute after it and agrees."""
+    judged = prediction(number)
+    label: dict[str, FieldValue] = {
+        "truth": "0",
+        "truth_value": None,
+        "truth_probability": 0.75,
+        "loss": 0.0,
+        "loss_scale": None,
+        "retracted": False,
+        "label_event_time": APRIL + number * 3_600_000 + 60_000,
+        "label_revision": 0,
+        "weight": None,
+        "value": None,
+        "delay_ms": 60_000,
+        "joined_at": APRIL,
+        "revision": 1,
+    }
+    return judged | label | changes
+
+
 def dead_letter(offset: int, **changes: object) -> DeadLetter:
     """A request that could not be decoded."""
     fields: dict[str, object] = {

@@ -83,7 +83,7 @@ def test_a_bad_record_is_rejected_alone(registry: DirectoryRegistry) -> None:
     assert [(rejection.row, rejection.reason) for rejection in decoded.rejections] == [
         (1, Reason.MALFORMED),
         (2, Reason.MALFORMED),
-        (3, Reason.MALFORMED),
+        (3, Reason.EMPTY_VALUE),
         (4, Reason.TOMBSTONE),
         (5, Reason.MALFORMED),
         (6, Reason.MALFORMED),
@@ -93,9 +93,11 @@ def test_a_bad_record_is_rejected_alone(registry: DirectoryRegistry) -> None:
 
 def test_only_what_people_query_is_read(registry: DirectoryRegistry) -> None:
     """Requests stay on their topic: predictions echo them."""
-    stored = _decoder(registry).stored(["flights.requests", TOPIC, "flights.labels", "receipts", "elsewhere"])
+    stored = _decoder(registry).stored(
+        ["flights.requests", TOPIC, "flights.labels", "flights.outcomes", "receipts", "elsewhere"]
+    )
 
-    assert stored == {TOPIC, "flights.labels", "receipts"}
+    assert stored == {TOPIC, "flights.labels", "flights.outcomes", "receipts"}
 
 
 def _decoder(registry: DirectoryRegistry) -> RecordDecoder:
@@ -103,6 +105,7 @@ def _decoder(registry: DirectoryRegistry) -> RecordDecoder:
         topics=Topics(),
         codec=EventCodec(registry),
         predictions=PredictionReader(registry),
+        outcomes=PredictionReader(registry, record="Outcome"),
         cluster_id="cluster",
         personal_features=lambda _: frozenset(),
     )

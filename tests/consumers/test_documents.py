@@ -1,11 +1,14 @@
 """Ids and revisions of documents: derived, so that a replay makes the same ones."""
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from consumers.documents import dead_letter_document, label_document, position_revision, prediction_document
+from consumers.documents import dead_letter_document, label_document, outcome_document, prediction_document
+from consumers.errors import PoisonRecordError
 from schemas.events import Label
-from tests.consumers.stored import APRIL, dead_letter, prediction
+from schemas.positions import position_revision
+from tests.consumers.stored import APRIL, dead_letter, outcome, prediction
 
 
 @given(time=st.integers(0, 1 << 41), partition=st.integers(0, 63), offset=st.integers(0, 1 << 40))
@@ -42,6 +45,29 @@ def test_ids_say_what_a_document_is() -> None:
     ]
 
     assert ids == ["flights:r1:live", "flights:r1:shadow:1", "flights:r1", "cluster:flights.requests:0:7"]
+
+
+def test_an_outcome_has_the_id_of_the_prediction_that_it_judges() -> None:
+    """Live or shadow, a prediction and its outcome are found under one id, and personal features under none."""
+    both = [
+        (
+            prediction_document(prediction(1, role=role), cluster_id="c", personal=frozenset({"tailnum"})),
+            outcome_document(outcome(1, role=role, revision=7), cluster_id="c", personal=frozenset({"tailnum"})),
+        )
+        for role in ("live", "shadow")
+    ]
+
+    assert [of_prediction.id for of_prediction, _ in both] == [of_outcome.id for _, of_outcome in both]
+    assert [(each.collection, each.revision, each.fields["features"]) for _, each in both] == [
+        ("outcomes", 7, {"carrier": "UA"}),
+        ("outcomes", 7, {"carrier": "UA"}),
+    ]
+
+
+def test_what_is_no_outcome_says_what_it_lacks() -> None:
+    """A prediction on the topic of outcomes is refused by the field that it has not."""
+    with pytest.raises(PoisonRecordError, match="the outcome has no field 'truth'"):
+        outcome_document(prediction(1), cluster_id="c", personal=frozenset())
 
 
 def test_a_label_is_text_and_a_number_where_it_is_one() -> None:

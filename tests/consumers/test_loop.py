@@ -37,6 +37,7 @@ from schemas.topics import (
     LABELS,
     LOGS,
     MODEL_EVENTS,
+    OUTCOMES,
     PREDICTIONS,
     PROFILES,
     RECEIPTS,
@@ -45,7 +46,7 @@ from schemas.topics import (
 )
 from tests.consumers.receipts import receipt
 from tests.consumers.sinking import Feed, eventually, running_sink
-from tests.consumers.stored import APRIL, dead_letter, prediction
+from tests.consumers.stored import APRIL, dead_letter, outcome, prediction
 
 pytestmark = pytest.mark.wire
 
@@ -58,7 +59,7 @@ def test_every_topic_becomes_documents(deployment: Settings) -> None:
     _feed_one_of_each(feed)
     store = Store(deployment.store_path)
     with running_sink(deployment, SqliteSink(deployment.store_path)):
-        eventually(lambda: _counts(store).get("predictions") == 8 and len(_counts(store)) == 13)
+        eventually(lambda: _counts(store).get("predictions") == 8 and len(_counts(store)) == 14)
         counts = _counts(store)
 
     assert counts == {
@@ -73,6 +74,7 @@ def test_every_topic_becomes_documents(deployment: Settings) -> None:
         "profiles": 1,
         "commands": 1,
         "labels": 1,
+        "outcomes": 1,
         "cohorts": 1,
         "logs": 1,
     }
@@ -85,7 +87,7 @@ def test_replaying_everything_changes_nothing(deployment: Settings) -> None:
     feed.predictions([prediction(1, source_offset=50), prediction(1, source_offset=60)], PREDICTIONS)
     store = Store(deployment.store_path)
     with running_sink(deployment, SqliteSink(deployment.store_path)):
-        eventually(lambda: len(_counts(store)) == 13 and _repeats(store) == 3)
+        eventually(lambda: len(_counts(store)) == 14 and _repeats(store) == 3)
     before = _content(deployment)
     _forget_offsets(deployment)
     with running_sink(deployment, SqliteSink(deployment.store_path)) as running:
@@ -177,7 +179,7 @@ def test_a_record_that_does_not_decode_becomes_one_dead_letter(deployment: Setti
     assert len(sink.documents["predictions"]) == 2
     assert letters[topic, 1] == ("malformed", "decode", b"poison", "flights")
     assert letters[topic, 2] == ("tombstone", "decode", None, "flights")
-    assert {reason for reason, *_rest in letters.values()} == {"malformed", "tombstone"}
+    assert {reason for reason, *_rest in letters.values()} == {"malformed", "tombstone", "unknown_schema_id"}
 
 
 def test_a_document_that_the_store_rejects_is_dead_lettered_with_its_words(deployment: Settings) -> None:
@@ -285,6 +287,7 @@ def _feed_one_of_each(feed: Feed) -> None:
         )
     feed.predictions([prediction(1, role="shadow", version="2")], SHADOWS)
     feed.events(LABELS, [_label(0), _label(1)], model="flights")
+    feed.predictions([outcome(1, revision=5), outcome(1, revision=4)], OUTCOMES)
     feed.events(COHORTS, [_cohort(), _cohort()])
     feed.events(DEAD_LETTERS, [dead_letter(7), dead_letter(7)])
     feed.events(RECEIPTS, [receipt(0, 10), receipt(0, 10)])
