@@ -1,6 +1,6 @@
 """`python -m docs.reference`: write the reference pages and the picture; `--check` only compares.
 
-Settings, topics, events, metrics, reasons, tables and the command line are described where they are
+Settings, topics, rights, events, metrics, reasons, tables and the command line are described where they are
 declared; these pages are views of that. A page that is stale or not generated fails the check.
 """
 
@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from docs.pages.access import access_page
 from docs.pages.cli import cli_page
 from docs.pages.events import events_page
 from docs.pages.flow import flow_picture
@@ -21,6 +22,7 @@ from docs.pages.topics import topics_page
 FOLDER = Path(__file__).parent
 PAGES: Mapping[str, Callable[[], str]] = {
     "flow.svg": flow_picture,
+    "reference/access.md": access_page,
     "reference/cli.md": cli_page,
     "reference/events.md": events_page,
     "reference/metrics.md": metrics_page,

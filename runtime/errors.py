@@ -4,6 +4,7 @@ RuntimeShellError
 ├── StackNotRunningError   a command needs the embedded stack, and none runs on this data dir
 ├── StackAlreadyRunningError two stacks on one data dir would write over each other
 ├── BrokerUnreachableError no broker answered in time
+├── AccessDeniedError      the broker knows who we are, and that we may not
 ├── TopicMismatchError     a topic exists with another partition count than the settings say
 ├── RoleTakenError         the embedded broker allows one process of the role, and it runs
 ├── FencedError            another process owns this slot now
@@ -43,6 +44,14 @@ class BrokerUnreachableError(RuntimeShellError):
     def __init__(self, bootstrap_servers: str, detail: str) -> None:
         super().__init__(f"no Kafka broker answers at {bootstrap_servers}: {detail}")
         self.bootstrap_servers = bootstrap_servers
+
+
+class AccessDeniedError(RuntimeShellError):
+    """The broker knows who asks, and that it may not."""
+
+    def __init__(self, what: str, remedy: str) -> None:
+        super().__init__(f"not allowed to {what}: {remedy}")
+        self.what = what
 
 
 class TopicMismatchError(RuntimeShellError):

@@ -1,20 +1,25 @@
 """The consumer groups of penstock's own processes: the names under which offsets are committed."""
 
 
-def scorer_group(prefix: str) -> str:
-    """The group of every scorer: one lane over all models.
+def group_of(role: str, prefix: str) -> str:
+    """The group of every process of that role.
 
-    >>> scorer_group("prod.")
+    >>> group_of("scorer", "prod.")
     'prod.penstock.scorer'
     """
-    return f"{prefix}penstock.scorer"
+    return f"{prefix}penstock.{role}"
+
+
+def scorer_group(prefix: str) -> str:
+    """The group of every scorer: one lane over all models."""
+    return group_of("scorer", prefix)
 
 
 def sink_group(prefix: str) -> str:
     """The group of the sink, which writes documents into the store."""
-    return f"{prefix}penstock.sink"
+    return group_of("sink", prefix)
 
 
 def controller_group(prefix: str) -> str:
     """The group of the rollout controller."""
-    return f"{prefix}penstock.controller"
+    return group_of("controller", prefix)

@@ -5,7 +5,8 @@ import ssl
 
 from pydantic import SecretStr
 
-from runtime.settings import HttpServerSettings, SettingsError
+from runtime.settings import HttpServerSettings
+from runtime.tls import TlsFiles, tls_context
 
 
 def authorization(section: HttpServerSettings, *, token: SecretStr | None, scheme: str) -> dict[str, str]:
@@ -22,19 +23,13 @@ def authorization(section: HttpServerSettings, *, token: SecretStr | None, schem
     return {}
 
 
-def tls_context(name: str, section: HttpServerSettings) -> ssl.SSLContext:
-    """Verify the server and its host name, and show our certificate if there is one.
-
-    Raises `SettingsError` for files that are no certificates or keys.
-    """
-    key_password = None if section.key_password is None else section.key_password.get_secret_value()
-    setting = "ca_file"
-    try:
-        context = ssl.create_default_context(cafile=section.ca_file)
-        if section.cert_file is not None:
-            setting = "cert_file, key_file or key_password"
-            # An empty password makes OpenSSL fail where none would make it ask at the terminal.
-            context.load_cert_chain(section.cert_file, section.key_file, password=key_password or "")
-    except (ssl.SSLError, OSError) as error:
-        raise SettingsError(f"{name}.{setting} can't be used: {error.strerror or error}") from error
-    return context
+def server_tls(name: str, section: HttpServerSettings) -> ssl.SSLContext:
+    """The TLS context of the section with that name. Raises `SettingsError`."""
+    return tls_context(
+        TlsFiles(
+            ca=(f"{name}.ca_file", section.ca_file),
+            certificate=(f"{name}.cert_file", section.cert_file),
+            key=(f"{name}.key_file", section.key_file),
+            key_password=section.key_password,
+        )
+    )

@@ -16,13 +16,23 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]  # re-exported
     ResourceType,
 )
 
-from runtime.errors import BrokerUnreachableError, TopicMismatchError
+from runtime.errors import AccessDeniedError, BrokerUnreachableError, TopicMismatchError
 from runtime.settings import KafkaSettings, TopicSettings
 from schemas.topics import CATALOGUE, TopicKind, Topics
 
 EMBEDDED_PARTITIONS = 4
 SYSTEM_PARTITION = 0
 VALUE_BYTES_MAX = 8 << 20
+
+_SECURITY_FAULTS = frozenset({KafkaError._AUTHENTICATION, KafkaError._SSL})
+_DENIED = frozenset(
+    {
+        KafkaError.TOPIC_AUTHORIZATION_FAILED,
+        KafkaError.GROUP_AUTHORIZATION_FAILED,
+        KafkaError.CLUSTER_AUTHORIZATION_FAILED,
+        KafkaError.TRANSACTIONAL_ID_AUTHORIZATION_FAILED,
+    }
+)
 
 _log = structlog.get_logger("penstock.kafka")
 
@@ -125,21 +135,21 @@ def cluster_id(kafka: KafkaSettings) -> str:
     """The id of the cluster whose offsets these are. Raises `BrokerUnreachableError`."""
     if kafka.cluster_id:
         return kafka.cluster_id
-    metadata = _metadata(kafka, build_admin(kafka))
-    return str(metadata.cluster_id)
+    return str(_metadata(kafka).cluster_id)
 
 
 def partition_counts(kafka: KafkaSettings) -> dict[str, int]:
     """Every topic that exists, with its number of partitions. Raises `BrokerUnreachableError`."""
-    metadata = _metadata(kafka, build_admin(kafka))
+    metadata = _metadata(kafka)
     return {name: len(topic.partitions) for name, topic in metadata.topics.items()}
 
 
 def ensure_topics(kafka: KafkaSettings, settings: TopicSettings, models: Iterable[str] = ()) -> list[str]:
     """Create the system topics and those of the models that do not exist; return the created names.
 
-    Raises `TopicMismatchError` when a per-model topic has another partition count than the
-    settings. On the embedded broker topics appear on first use, so a look is enough.
+    Raises `TopicMismatchError` when a per-model topic has another partition count than the settings,
+    `AccessDeniedError` when one is missing and this user may not create it. On the embedded broker
+    topics appear on first use, so a look is enough.
     """
     topics = Topics(settings.prefix)
     wanted: dict[str, tuple[TopicKind, int]] = {}
@@ -204,7 +214,31 @@ def _common(kafka: KafkaSettings) -> dict[str, Any]:
         "reconnect.backoff.max.ms": 2_000,
         "topic.metadata.refresh.interval.ms": 10_000,
         "allow.auto.create.topics": is_embedded(kafka),
+        **_security(kafka),
     }
+
+
+def _security(kafka: KafkaSettings) -> dict[str, Any]:
+    """Who we are and whom we believe; host names are checked, and there is no switch for that."""
+    config: dict[str, Any] = {"security.protocol": kafka.security_protocol}
+    if kafka.sasl:
+        assert kafka.sasl_password is not None, "settings give user and password together"
+        config |= {
+            "sasl.mechanism": kafka.sasl_mechanism,
+            "sasl.username": kafka.sasl_username,
+            "sasl.password": kafka.sasl_password.get_secret_value(),
+        }
+    if kafka.ssl:
+        files = {
+            "ssl.ca.location": kafka.ssl_ca_file,
+            "ssl.certificate.location": kafka.ssl_cert_file,
+            "ssl.key.location": kafka.ssl_key_file,
+        }
+        config |= {name: str(path) for name, path in files.items() if path is not None}
+        config["ssl.endpoint.identification.algorithm"] = "https"
+    if kafka.ssl and kafka.ssl_key_password is not None:
+        config["ssl.key.password"] = kafka.ssl_key_password.get_secret_value()
+    return config
 
 
 def _consumer() -> Mapping[str, Any]:
@@ -219,8 +253,17 @@ def _consumer() -> Mapping[str, Any]:
     }
 
 
-def _metadata(kafka: KafkaSettings, admin: AdminClient) -> Any:
-    return _call(kafka, lambda: admin.list_topics(timeout=kafka.request_timeout_s))
+def _metadata(kafka: KafkaSettings) -> Any:
+    """Brokers and topics; where nobody answers, with the reason that the client was given by the way."""
+    faults: list[KafkaError] = []
+    config: dict[str, Any] = {**_common(kafka), "error_cb": faults.append}
+    admin = AdminClient(config, logger=_StructlogAdapter())
+    try:
+        return admin.list_topics(timeout=kafka.request_timeout_s)
+    except KafkaException as error:
+        admin.poll(0)
+        told = [fault for fault in faults if fault.code() in _SECURITY_FAULTS] or [error.args[0]]
+        raise BrokerUnreachableError(kafka.bootstrap_servers, told[-1].str()) from error
 
 
 def _call(kafka: KafkaSettings, call: Any) -> Any:
@@ -228,6 +271,10 @@ def _call(kafka: KafkaSettings, call: Any) -> Any:
         return call()
     except KafkaException as error:
         fault: KafkaError = error.args[0]
+        if fault.code() in _DENIED:
+            raise AccessDeniedError(
+                fault.str(), "docs/reference/access.md says which rights each role needs"
+            ) from error
         raise BrokerUnreachableError(kafka.bootstrap_servers, fault.str()) from error
 
 
@@ -238,8 +285,12 @@ def _create(kafka: KafkaSettings, admin: AdminClient, missing: list[NewTopic]) -
             future.result(kafka.request_timeout_s)
             created.append(name)
         except KafkaException as error:
-            if error.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:
-                raise BrokerUnreachableError(kafka.bootstrap_servers, error.args[0].str()) from error
+            fault: KafkaError = error.args[0]
+            if fault.code() in _DENIED:
+                remedy = "run `penstock topics create` as someone who is, or see that this process may describe it"
+                raise AccessDeniedError(f"create the topic {name}", remedy) from error
+            if fault.code() != KafkaError.TOPIC_ALREADY_EXISTS:
+                raise BrokerUnreachableError(kafka.bootstrap_servers, fault.str()) from error
     return created
 
 

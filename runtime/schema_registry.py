@@ -5,7 +5,7 @@ Ids of one mean nothing in the other, so a data directory that knows the other o
 
 import hashlib
 
-from runtime.http_access import authorization, tls_context
+from runtime.http_access import authorization, server_tls
 from runtime.schema_cache import CachedRegistry
 from runtime.settings import Settings, SettingsError
 from schemas.confluent_registry import ConfluentRegistry
@@ -31,7 +31,7 @@ def build_schema_registry(settings: Settings) -> SchemaRegistry:
         section.url,
         timeout_s=section.timeout_s,
         headers=authorization(section, token=section.token, scheme="Bearer"),
-        tls=tls_context("schema_registry", section),
+        tls=server_tls("schema_registry", section),
     )
     return CachedRegistry(ConfluentRegistry(api), answers / hashlib.sha256(section.url.encode()).hexdigest()[:16])
 

@@ -55,6 +55,20 @@ class KafkaSettings(Section):
 
     bootstrap_servers: str = Field("", description="host:port, comma-separated; empty: the embedded broker")
     cluster_id: str = Field("", description="set by `penstock up` for the embedded broker; empty: ask the cluster")
+    security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = Field(
+        "PLAINTEXT", description="SSL encrypts, SASL shows a user; passwords belong on SASL_SSL"
+    )
+    sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] = Field(
+        "SCRAM-SHA-512", description="how the password is shown; PLAIN sends it as it is"
+    )
+    sasl_username: str = Field("", description="the user of this process, whose rights the brokers hold it to")
+    sasl_password: SecretStr | None = Field(None, description="of that user")
+    sasl_password_file: Path | None = Field(None, description="a file that holds the password")
+    ssl_ca_file: Path | None = Field(None, description="PEM: who may vouch for brokers; none: the system's authorities")
+    ssl_cert_file: Path | None = Field(None, description="PEM: our own certificate, where brokers ask for one")
+    ssl_key_file: Path | None = Field(None, description="PEM: the private key of that certificate")
+    ssl_key_password: SecretStr | None = Field(None, description="of an encrypted private key")
+    ssl_key_password_file: Path | None = Field(None, description="a file that holds the key's password")
     transaction_timeout_ms: int = Field(10_000, ge=1_000, description="a dead lane's open transaction is aborted then")
     session_timeout_ms: int = Field(6_000, ge=1_000, description="a silent group member's partitions move after this")
     request_timeout_s: Seconds = Field(10.0, description="for metadata, offsets and other single calls")
@@ -62,6 +76,31 @@ class KafkaSettings(Section):
     @property
     def embedded(self) -> bool:
         return not self.bootstrap_servers
+
+    @property
+    def sasl(self) -> bool:
+        return self.security_protocol.startswith("SASL_")
+
+    @property
+    def ssl(self) -> bool:
+        return self.security_protocol.endswith("SSL")
+
+    @model_validator(mode="after")
+    def _secured_as_a_whole(self) -> Self:
+        if self.embedded and self.security_protocol != "PLAINTEXT":
+            raise ValueError("the embedded broker has no security: name real servers in bootstrap_servers")
+        require_together(self, "sasl_username", "sasl_password")
+        if self.sasl and not self.sasl_username:
+            raise ValueError(f"security_protocol {self.security_protocol} needs sasl_username and sasl_password")
+        if self.sasl_username and not self.sasl:
+            raise ValueError(
+                f"security_protocol {self.security_protocol} shows no user: set SASL_SSL for sasl_username"
+            )
+        if not self.ssl and (self.ssl_ca_file or self.ssl_cert_file):
+            raise ValueError(f"security_protocol {self.security_protocol} uses no certificates: set SSL or SASL_SSL")
+        require_together(self, "ssl_cert_file", "ssl_key_file")
+        require_files(self, "ssl_ca_file", "ssl_cert_file", "ssl_key_file")
+        return self
 
 
 class TopicSettings(Section):

@@ -15,7 +15,10 @@ DAY_MS = 86_400_000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TopicKind:
-    """A family of topics (`per_model`) or one system topic, and what holds for it."""
+    """A family of topics (`per_model`) or one system topic, and what holds for it.
+
+    `owner` and `readers` are who may write and read it, separated by commas: rights are granted by them.
+    """
 
     name: str
     per_model: bool
@@ -24,6 +27,7 @@ class TopicKind:
     cleanup: Literal["delete", "compact"] = "delete"
     retention_ms: int
     owner: str
+    readers: str
     doc: str
 
 
@@ -34,6 +38,7 @@ REQUESTS = TopicKind(
     value="InferenceRequest",
     retention_ms=7 * DAY_MS,
     owner="producers",
+    readers="scorer, shadow, operators",
     doc="Typed inference requests of one model.",
 )
 PREDICTIONS = TopicKind(
@@ -43,6 +48,7 @@ PREDICTIONS = TopicKind(
     value="Prediction",
     retention_ms=7 * DAY_MS,
     owner="scorer",
+    readers="sink, outcomes, operators, consumers",
     doc="One prediction per request record, role live, transactional.",
 )
 SHADOWS = TopicKind(
@@ -52,6 +58,7 @@ SHADOWS = TopicKind(
     value="Prediction",
     retention_ms=7 * DAY_MS,
     owner="shadow",
+    readers="sink, outcomes",
     doc="Predictions of versions that score without serving.",
 )
 LABELS = TopicKind(
@@ -61,6 +68,7 @@ LABELS = TopicKind(
     value="Label",
     retention_ms=30 * DAY_MS,
     owner="producers",
+    readers="sink, outcomes",
     doc="What turned out to be true, by request id.",
 )
 OUTCOMES = TopicKind(
@@ -70,6 +78,7 @@ OUTCOMES = TopicKind(
     value="Outcome",
     retention_ms=30 * DAY_MS,
     owner="outcomes",
+    readers="sink, trainer",
     doc="A prediction together with its label.",
 )
 DEPLOYMENTS = TopicKind(
@@ -80,6 +89,7 @@ DEPLOYMENTS = TopicKind(
     cleanup="compact",
     retention_ms=-1,
     owner="controller",
+    readers="controller, scorer, shadow, outcomes, monitor, sink, operators",
     doc="What serves whom: the one truth that scorers follow.",
 )
 COMMANDS = TopicKind(
@@ -89,6 +99,7 @@ COMMANDS = TopicKind(
     value="Command",
     retention_ms=30 * DAY_MS,
     owner="operators",
+    readers="controller, sink",
     doc="What people and automation ask of the controller.",
 )
 COHORTS = TopicKind(
@@ -98,6 +109,7 @@ COHORTS = TopicKind(
     value="Cohort",
     retention_ms=30 * DAY_MS,
     owner="outcomes",
+    readers="controller, monitor, sink",
     doc="Matured stretches of prediction time with their losses, per version and arm.",
 )
 PROFILES = TopicKind(
@@ -107,6 +119,7 @@ PROFILES = TopicKind(
     value="Profile",
     retention_ms=30 * DAY_MS,
     owner="scorer, shadow",
+    readers="controller, monitor",
     doc="Summaries of features and scores by version, a few hundred rows each.",
 )
 SIGNALS = TopicKind(
@@ -116,6 +129,7 @@ SIGNALS = TopicKind(
     value="Signal",
     retention_ms=30 * DAY_MS,
     owner="scorer, controller, monitor",
+    readers="controller, sink, operators",
     doc="Alarms about models and data, with their evidence.",
 )
 JOURNAL = TopicKind(
@@ -125,6 +139,7 @@ JOURNAL = TopicKind(
     value="JournalEntry",
     retention_ms=365 * DAY_MS,
     owner="controller",
+    readers="controller, sink, operators",
     doc="Every decision with its input, so that it can be explained and replayed.",
 )
 MODEL_EVENTS = TopicKind(
@@ -134,6 +149,7 @@ MODEL_EVENTS = TopicKind(
     value="ModelEvent",
     retention_ms=365 * DAY_MS,
     owner="controller, trainer",
+    readers="sink, trainer, operators",
     doc="What happened to models.",
 )
 DEAD_LETTERS = TopicKind(
@@ -143,6 +159,7 @@ DEAD_LETTERS = TopicKind(
     value="DeadLetter",
     retention_ms=90 * DAY_MS,
     owner="scorer, controller, sink",
+    readers="sink",
     doc="Records that could not be processed, with reason and original bytes.",
 )
 RECEIPTS = TopicKind(
@@ -152,6 +169,7 @@ RECEIPTS = TopicKind(
     value="Receipt",
     retention_ms=365 * DAY_MS,
     owner="scorer",
+    readers="scorer, shadow, outcomes, sink, operators",
     doc="What each transaction did with each range of offsets.",
 )
 LOGS = TopicKind(
@@ -160,7 +178,8 @@ LOGS = TopicKind(
     key="service",
     value="LogEntry",
     retention_ms=7 * DAY_MS,
-    owner="every process",
+    owner="every process, operators",
+    readers="sink, operators",
     doc="Log lines of penstock's processes.",
 )
 

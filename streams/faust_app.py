@@ -6,14 +6,17 @@ so what they do must be idempotent, and an exception in an agent still acknowled
 catch what you can't lose.
 """
 
+import ssl
 from typing import Any
 
 import faust
+from faust.auth import Credentials
 from faust.serializers.codecs import Codec
 from faust.transport.drivers.aiokafka import AIOKafkaConsumerThread, Consumer, Transport
 from faust.types import TopicT
 
-from runtime.settings import Settings
+from runtime.settings import KafkaSettings, Settings
+from runtime.tls import TlsFiles, tls_context
 from schemas.codec import EventCodec
 from schemas.events import EVENT_TYPES
 from schemas.prediction_reader import PredictionReader
@@ -39,6 +42,7 @@ def build_app(name: str, settings: Settings, **options: Any) -> PenstockApp:
     by the app: they are penstock's, made by it.
     """
     servers = settings.kafka.bootstrap_servers.split(",")
+    credentials = _credentials(settings.kafka)
     defaults: dict[str, Any] = {
         "broker": [f"kafka://{server}" for server in servers],
         "store": "memory://",
@@ -48,6 +52,7 @@ def build_app(name: str, settings: Settings, **options: Any) -> PenstockApp:
         "broker_session_timeout": SESSION_S,
         "broker_heartbeat_interval": HEARTBEAT_S,
         "consumer_auto_offset_reset": "earliest",
+        **({} if credentials is None else {"broker_credentials": credentials}),
     }
     return PenstockApp(name, **{**defaults, **options})
 
@@ -61,6 +66,31 @@ def topic_of(
     """
     name = Topics(settings.topics.prefix).of(kind, model)
     return app.topic(name, key_serializer="raw", value_serializer=_ReadCodec(kind, schemas))
+
+
+def _credentials(kafka: KafkaSettings) -> Credentials | None:
+    """Who the app is and whom it believes, as Faust wants to hear it. Raises `SettingsError`."""
+    context = _tls(kafka) if kafka.ssl else None
+    if kafka.sasl:
+        assert kafka.sasl_password is not None, "settings give user and password together"
+        return faust.SASLCredentials(
+            username=kafka.sasl_username,
+            password=kafka.sasl_password.get_secret_value(),
+            mechanism=kafka.sasl_mechanism,
+            ssl_context=context,
+        )
+    return None if context is None else faust.SSLCredentials(context)
+
+
+def _tls(kafka: KafkaSettings) -> ssl.SSLContext:
+    return tls_context(
+        TlsFiles(
+            ca=("kafka.ssl_ca_file", kafka.ssl_ca_file),
+            certificate=("kafka.ssl_cert_file", kafka.ssl_cert_file),
+            key=("kafka.ssl_key_file", kafka.ssl_key_file),
+            key_password=kafka.ssl_key_password,
+        )
+    )
 
 
 class ReadCommittedTransport(Transport):

@@ -1,12 +1,16 @@
-"""`penstock topics`: what topics there are, made and described."""
+"""`penstock topics`: what topics there are, made, described and given to those who need them."""
+
+from dataclasses import asdict
 
 import click
 
 from penstock import wiring
 from penstock.cli.arguments import ModelName
 from penstock.cli.options import example, with_json, with_settings
-from penstock.cli.output import print_fields, print_json, print_table
+from penstock.cli.output import print_fields, print_json, print_table, say
 from penstock.errors import TopicNotFoundError
+from runtime.access import command_of, grants
+from runtime.access_control import allow
 from runtime.kafka import describe_topic, ensure_topics, partition_counts
 from runtime.settings import Settings
 from runtime.stack import attach
@@ -15,7 +19,7 @@ from schemas.topics import CATALOGUE
 
 @click.group(epilog=example("penstock topics list --json"))
 def topics() -> None:
-    """List, create and describe penstock's topics."""
+    """List, create and describe penstock's topics, and give rights on them."""
 
 
 @topics.command("list", epilog=example("penstock topics list", "penstock topics list --all --json"))
@@ -69,3 +73,45 @@ def describe(settings: Settings, topic: str, *, as_json: bool) -> None:
     )
     answer = {"topic": topic, "partitions": counts[topic], **declared, "config": describe_topic(attached.kafka, topic)}
     (print_json if as_json else print_fields)(answer)
+
+
+@topics.command(
+    epilog=example(
+        "penstock topics acls flights",
+        "penstock topics acls flights --principal 'User:CN={role}' --json",
+        "penstock topics acls flights --apply --config admin.toml",
+    )
+)
+@click.argument("names", nargs=-1, type=ModelName(), metavar="[NAME]...")
+@click.option(
+    "--principal",
+    default="User:penstock-{role}",
+    show_default=True,
+    callback=lambda _context, _parameter, text: _principal_template(text),
+    help="How the user of a role is called; {role} stands for it.",
+)
+@click.option("--apply", "apply_now", is_flag=True, help="Give the rights now, as the user of the settings.")
+@with_json
+@with_settings()
+def acls(settings: Settings, names: tuple[str, ...], *, principal: str, apply_now: bool, as_json: bool) -> None:
+    """Show the least rights that each role needs on the system topics and those of the models NAME...
+
+    Prints the commands of Kafka's own tool, or with --apply gives the rights at once. Giving
+    them again changes nothing, so run it for each new model. docs/reference/access.md has them all.
+    """
+    wanted = grants(wiring.topics(settings), names)
+    if apply_now:
+        kafka = attach(settings).kafka
+        given = allow(kafka, wanted, principal_of=lambda role: principal.format(role=role))
+        say(f"{given} rights are given at {kafka.bootstrap_servers}")
+    if as_json:
+        print_json([{**asdict(grant), "principal": principal.format(role=grant.role)} for grant in wanted])
+    elif not apply_now:
+        for grant in wanted:
+            click.echo(command_of(grant, principal.format(role=grant.role)))
+
+
+def _principal_template(text: str) -> str:
+    if "{role}" not in text or text.replace("{role}", "").count("{"):
+        raise click.BadParameter("it must hold {role}, and no other braces")
+    return text

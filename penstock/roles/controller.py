@@ -10,6 +10,7 @@ from registry.errors import ShelfUnavailableError, VersionNotFoundError
 from runtime.batch import RetryLaterError
 from runtime.clock import SystemClock
 from runtime.dead_letters import DeadLetterWriter
+from runtime.errors import AccessDeniedError
 from runtime.follower import read_to_end
 from runtime.groups import controller_group
 from runtime.kafka import cluster_id, ensure_topics
@@ -101,4 +102,8 @@ def _restore(settings: Settings) -> ControllerState:
 
 
 def _ensure(settings: Settings, model: str) -> None:
-    ensure_topics(settings.kafka, settings.topics, [model])
+    try:
+        ensure_topics(settings.kafka, settings.topics, [model])
+    except AccessDeniedError as error:
+        # The command waits for whoever may create the topics.
+        raise RetryLaterError(str(error)) from error

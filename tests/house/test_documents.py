@@ -14,7 +14,6 @@ from penstock.processes import ROLES
 from runtime.metrics import METRICS, Metric
 from schemas.events import EVENT_TYPES
 from schemas.reasons import Reason
-from schemas.topics import CATALOGUE, TopicKind
 from tests.house.command_lines import commands_in, fault_of
 from tests.house.sources import ROOT, pages, prose
 
@@ -101,14 +100,6 @@ def test_every_setting_is_documented() -> None:
     missing = [name for name in setting_names() if f"`{name.rsplit('.')[-1]}`" not in text]
 
     assert missing == []
-
-
-@pytest.mark.parametrize("kind", CATALOGUE, ids=lambda kind: kind.name)
-def test_every_topic_has_its_writers_in_the_access_table(kind: TopicKind) -> None:
-    """The operators' table of who may write which topic says what the catalogue says."""
-    name = f"MODEL.{kind.name}" if kind.per_model else kind.name
-
-    assert f"| `{name}` | {kind.owner} |" in OPERATORS
 
 
 @pytest.mark.parametrize("reason", list(Reason))
