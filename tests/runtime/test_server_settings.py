@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from runtime.schema_registry import build_schema_registry, schema_registry_place
-from runtime.settings import Settings, SettingsError, load_settings
+from runtime.settings import Section, Settings, SettingsError, load_settings
 
 PASSWORD = "correct horse battery"
 URL = "https://registry:8081/api"
@@ -16,11 +16,11 @@ URL = "https://registry:8081/api"
 def read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Settings]:
     """Settings from a section in TOML and environment variables."""
 
-    def parse(section: str, **environment: str) -> Settings:
+    def parse(content: str, section: str = "schema_registry", **environment: str) -> Settings:
         config = tmp_path / "penstock.toml"
-        config.write_text(f"[schema_registry]\n{section}\n")
+        config.write_text(f"[{section}]\n{content}\n")
         for name, value in environment.items():
-            monkeypatch.setenv(f"PENSTOCK_SCHEMA_REGISTRY__{name}", value)
+            monkeypatch.setenv(f"PENSTOCK_{section.upper()}__{name}", value)
         return load_settings(config, data_dir=tmp_path / "data")
 
     return parse
@@ -82,6 +82,50 @@ def test_what_does_not_fit_is_refused_in_words(read: Callable[..., Settings], ca
     assert words in str(caught.value)
     assert "schema_registry" in str(caught.value)
     assert PASSWORD not in str(caught.value)
+
+
+BROKER = 'bootstrap_servers = "kafka:9092"'
+USER = f'sasl_username = "u"\nsasl_password = "{PASSWORD}"'
+REFUSED_BY_KAFKA = {
+    "embedded": ('security_protocol = "SSL"', "the embedded broker has no security"),
+    "no user": (f'{BROKER}\nsecurity_protocol = "SASL_SSL"', "needs sasl_username and sasl_password"),
+    "user alone": (f'{BROKER}\nsecurity_protocol = "SASL_SSL"\nsasl_username = "u"', "sasl_password is not"),
+    "nobody to show it to": (f"{BROKER}\n{USER}", "PLAINTEXT shows no user"),
+    "a user where certificates are shown": (f'{BROKER}\nsecurity_protocol = "SSL"\n{USER}', "SSL shows no user"),
+    "certificates on plain text": (f'{BROKER}\nssl_ca_file = "/nowhere"', "PLAINTEXT uses no certificates"),
+    "a key without its certificate": (
+        f'{BROKER}\nsecurity_protocol = "SSL"\nssl_key_file = "/nowhere"',
+        "ssl_key_file is given and ssl_cert_file is not",
+    ),
+    "no such authority": (f'{BROKER}\nsecurity_protocol = "SSL"\nssl_ca_file = "/nowhere"', "no file /nowhere"),
+    "another mechanism": (f'{BROKER}\nsasl_mechanism = "GSSAPI"', "sasl_mechanism: Input should be 'PLAIN'"),
+}
+
+
+@pytest.mark.parametrize("case", REFUSED_BY_KAFKA)
+def test_what_does_not_secure_kafka_is_refused_in_words(read: Callable[..., Settings], case: str) -> None:
+    """Settings that would leave someone believing that a connection is secured stop the start."""
+    content, words = REFUSED_BY_KAFKA[case]
+
+    with pytest.raises(SettingsError) as caught:
+        read(content, "kafka")
+
+    assert words in str(caught.value)
+    assert PASSWORD not in str(caught.value)
+
+
+def test_every_secret_has_a_file() -> None:
+    """Whatever is secret can come from a file, in every section."""
+    sections = [field.annotation for field in Settings.model_fields.values()]
+    without = [
+        f"{section.__name__}.{name}"
+        for section in sections
+        if isinstance(section, type) and issubclass(section, Section)
+        for name, field in section.model_fields.items()
+        if "SecretStr" in str(field.annotation) and f"{name}_file" not in section.model_fields
+    ]
+
+    assert without == []
 
 
 @pytest.mark.parametrize("content", [b"", b"\n", b"\xff\xfe" + PASSWORD.encode()], ids=["empty", "blank", "no text"])
