@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from runtime.groups import group_of
+from runtime.groups import READER_GROUP, group_of
 from schemas.topics import CATALOGUE, TopicKind, Topics
 
 Resource = Literal["topic", "group", "transactional-id"]
@@ -19,6 +19,7 @@ Operation = Literal["read", "write", "create", "describe", "describe-configs"]
 PROCESSES = ("controller", "scorer", "shadow", "outcomes", "monitor", "trainer", "sink")
 TRANSACTIONAL = ("controller", "scorer", "shadow", "outcomes")
 OPERATORS = "operators"
+CONSUMERS = "consumers"
 EVERY_PROCESS = "every process"
 ANY_NAME = "*"
 _WORDS: dict[Operation, str] = {
@@ -89,7 +90,7 @@ def _on_topic(kind: TopicKind, name: str) -> list[Grant]:
 
 
 def _everywhere(prefix: str) -> list[Grant]:
-    """Processes see which topics there are, and operators make them and look at how they are kept."""
+    """Processes see which topics there are, operators make them and look at how they are kept, readers have a name."""
     name, pattern = _beginning_with(prefix)
     operators: tuple[Operation, ...] = ("create", "describe", "describe-configs")
     return [
@@ -99,6 +100,10 @@ def _everywhere(prefix: str) -> list[Grant]:
         ),
         Grant(role=OPERATORS, resource="topic", name=name, pattern=pattern, operations=operators),
         Grant(role=OPERATORS, resource="group", name=name, pattern=pattern, operations=("describe",)),
+        *(
+            Grant(role=role, resource="group", name=READER_GROUP, operations=("describe",))
+            for role in (*PROCESSES, OPERATORS, CONSUMERS)
+        ),
     ]
 
 

@@ -1,5 +1,8 @@
 """The consumer groups of penstock's own processes: the names under which offsets are committed."""
 
+READER_GROUP = "penstock.reader"
+"""What readers call themselves that join no group and commit nothing: the client wants a name, and looks it up."""
+
 
 def group_of(role: str, prefix: str) -> str:
     """The group of every process of that role.

@@ -17,6 +17,7 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]  # re-exported
 )
 
 from runtime.errors import AccessDeniedError, BrokerUnreachableError, TopicMismatchError
+from runtime.groups import READER_GROUP
 from runtime.settings import KafkaSettings, TopicSettings
 from schemas.topics import CATALOGUE, TopicKind, Topics
 
@@ -109,7 +110,7 @@ def build_group_consumer(kafka: KafkaSettings, *, group: str, co_partitioned: bo
     )
 
 
-def build_reader(kafka: KafkaSettings, *, group: str = "penstock.reader") -> Consumer:
+def build_reader(kafka: KafkaSettings, *, group: str = READER_GROUP) -> Consumer:
     """A read_committed consumer for `assign()`: it joins no group and commits nothing.
 
     It reports the end of each partition as `KafkaError._PARTITION_EOF`; `group` only says whose

@@ -1,7 +1,8 @@
 """The page of rights: who may write and read which topic, join which group, and use which transactional id."""
 
 from docs.pages.markdown import code, page, sentences, table
-from runtime.access import PROCESSES, TRANSACTIONAL, Grant, grants
+from runtime.access import ANY_NAME, PROCESSES, TRANSACTIONAL, Grant, grants
+from runtime.groups import READER_GROUP, group_of
 from schemas.topics import CATALOGUE, Topics
 
 _INTRO = """
@@ -16,6 +17,10 @@ _TOPICS = "Writing includes seeing that the topic is there, and so does reading.
 _EVERYWHERE = """
 Processes see which topics there are, so that they find a new model's within seconds and know that none is missing.
 Operators make topics and see how far groups have come.
+"""
+_READERS = f"""
+All of these, and consumers, may also describe the group `{READER_GROUP}`.
+Nobody is in it: a reader without a group of its own has this name, since Kafka's client wants one.
 """
 _GROUPS = """
 A process that writes in transactions has a transactional id for each slot: the group's name and the slot's number.
@@ -35,7 +40,8 @@ def access_page() -> str:
         table(("topic", "written by", "read by"), [_topic(name, found) for name in names]),
         "## All topics and groups",
         sentences(_EVERYWHERE),
-        table(("role", "on every", "may"), [_wide(grant) for grant in found if grant.name == "*"]),
+        table(("role", "on every", "may"), [_wide(grant) for grant in found if grant.name == ANY_NAME]),
+        sentences(_READERS),
         "## Groups and transactional ids",
         sentences(_GROUPS),
         table(("role", "group", "transactional ids that begin with"), [_process(role, found) for role in PROCESSES]),
@@ -56,5 +62,5 @@ def _wide(grant: Grant) -> tuple[str, ...]:
 
 
 def _process(role: str, found: list[Grant]) -> tuple[str, ...]:
-    (group,) = (grant.name for grant in found if grant.role == role and grant.resource == "group")
+    (group,) = (grant.name for grant in found if grant.role == role and grant.name == group_of(role, ""))
     return (role, code(group), code(f"{group}-") if role in TRANSACTIONAL else "")

@@ -11,6 +11,7 @@ from tests.services.deployment import Deployment
 from tests.services.faults import HITS, FaultLog
 from tests.services.kafka_server import KafkaServer
 from tests.services.scoring_model import ScoringModel, build_scoring_model
+from tests.services.secured_kafka import SecuredKafka
 
 
 @pytest.fixture(scope="session")
@@ -25,6 +26,19 @@ def kafka(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
         shutil.rmtree(server.data_dir / "logs", ignore_errors=True)
         if not request.session.testsfailed:
             shutil.rmtree(server.data_dir, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def secured_kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SecuredKafka]:
+    """A running broker with TLS, users and rights."""
+    folder = tmp_path_factory.mktemp("secured-kafka")
+    secured = SecuredKafka(folder)
+    secured.start()
+    try:
+        yield secured
+    finally:
+        secured.stop()
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 @pytest.fixture(scope="session")

@@ -8,6 +8,7 @@ nothing outside its folder and ends only the process that it started.
 import signal
 import subprocess
 import time
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -50,9 +51,16 @@ broker.session.timeout.ms=3000
 
 @dataclass(slots=True, kw_only=True)
 class KafkaServer:
-    """One broker with its data under `data_dir`; `log` is what it said."""
+    """One broker with its data under `data_dir`; `log` is what it said.
+
+    `properties` go over those that it needs here, `format_options` to Kafka's tool that makes the
+    data folder, and `client` are properties of whoever asks whether it is up.
+    """
 
     data_dir: Path
+    properties: Mapping[str, str] = field(default_factory=dict)
+    format_options: Sequence[str] = ()
+    client: Mapping[str, str | int | float | bool] = field(default_factory=dict)
     heap_mb: int = 1_024
     port: int = 0
     _controller_port: int = 0
@@ -62,6 +70,10 @@ class KafkaServer:
         ports = free_ports(2)
         self.port = self.port or ports[0]
         self._controller_port = ports[1]
+
+    @property
+    def controller_port(self) -> int:
+        return self._controller_port
 
     @property
     def bootstrap_servers(self) -> str:
@@ -131,9 +143,11 @@ class KafkaServer:
         if (logs / "meta.properties").exists():
             return
         self.data_dir.mkdir(parents=True, exist_ok=True)
-        self._properties.write_text(PROPERTIES.format(port=self.port, controller_port=self._controller_port, logs=logs))
+        needed = PROPERTIES.format(port=self.port, controller_port=self._controller_port, logs=logs)
+        further = "".join(f"{name}={value}\n" for name, value in self.properties.items())
+        self._properties.write_text(needed + further)
         cluster = self._storage_tool("random-uuid").strip().splitlines()[-1]
-        self._storage_tool("format", "-t", cluster, "-c", str(self._properties))
+        self._storage_tool("format", "-t", cluster, "-c", str(self._properties), *self.format_options)
 
     def _storage_tool(self, *arguments: str) -> str:
         command = [*self._java(), "kafka.tools.StorageTool", *arguments]
@@ -148,7 +162,7 @@ class KafkaServer:
         while time.monotonic() < deadline:
             if not self.running:
                 raise ServerFailedError("the Kafka broker ended while it started", self.log)
-            if answers(self.port) and _serves(self.bootstrap_servers):
+            if answers(self.port) and _serves({"bootstrap.servers": self.bootstrap_servers, **self.client}):
                 return
             time.sleep(POLL_S)
         self.kill()
@@ -167,8 +181,8 @@ class KafkaServer:
         self._process = None
 
 
-def _serves(bootstrap_servers: str) -> bool:
-    admin = AdminClient({"bootstrap.servers": bootstrap_servers, "log_level": 0})
+def _serves(client: Mapping[str, str | int | float | bool]) -> bool:
+    admin = AdminClient({**client, "log_level": 0})
     try:
         return bool(admin.list_topics(timeout=2).brokers)
     except KafkaException:
