@@ -13,6 +13,7 @@ from confluent_kafka import Consumer, KafkaException, TopicPartition
 
 from runtime.batch import TopicPartitionKey
 from runtime.membership import Membership
+from runtime.metrics import PARTITIONS, REBALANCES, Meters
 from runtime.offsets import OffsetsUnavailableError, start_offsets
 
 _RETRY_EVERY_S = 0.2
@@ -25,17 +26,20 @@ class SinkAssignment:
     """Tracks owned partitions through rebalances; used on the loop's thread only.
 
     `answered` turns true with the group's first answer, even if it gives nothing. `lost` counts
-    offsets that were gone before they were read.
+    offsets that were gone before they were read. `measured` are the positions as they were last
+    measured, for other threads to read.
     """
 
-    def __init__(self, consumer: Consumer, *, membership: Membership, deadline_s: float) -> None:
+    def __init__(self, consumer: Consumer, *, membership: Membership, deadline_s: float, meters: Meters) -> None:
         self._consumer = consumer
         self._membership = membership
         self._deadline_s = deadline_s
+        self._meters = meters
         self._positions: dict[TopicPartitionKey, int] = {}
         self._held = False
         self.answered = False
         self.lost = 0
+        self.measured: Mapping[TopicPartitionKey, int] = {}
 
     def subscribe(self, topics: Sequence[str]) -> None:
         """Read exactly these topics from now on."""
@@ -49,6 +53,11 @@ class SinkAssignment:
         """Records before these offsets are in the store."""
         for place in self._positions.keys() & offsets_next.keys():
             self._positions[place] = max(self._positions[place], offsets_next[place])
+
+    def measure(self) -> None:
+        """Say how many partitions there are, and where each stands."""
+        self._meters.set(PARTITIONS, len(self._positions))
+        self.measured = dict(self._positions)
 
     def hold(self) -> None:
         """Fetch nothing, while polling goes on so that the group keeps us."""
@@ -78,6 +87,7 @@ class SinkAssignment:
 
     def _assigned(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
         self.answered = True
+        self._meters.add(REBALANCES)
         starts = start_offsets(consumer, partitions, last_receipts=lambda _: {}, deadline_s=self._deadline_s)
         for start in starts:
             place = (start.topic, start.partition)

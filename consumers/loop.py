@@ -27,10 +27,20 @@ from runtime.commit import BatchAbortedError, PlainCommit
 from runtime.dead_letters import DeadLetterWriter
 from runtime.groups import sink_group
 from runtime.kafka import build_group_consumer, build_producer, cluster_id
+from runtime.lag_watch import LagWatch
 from runtime.membership import build_membership
+from runtime.metrics import (
+    BATCH_RECORDS,
+    DOCUMENTS,
+    DOCUMENTS_REJECTED,
+    SINK_BACKLOG_RECORDS,
+    SINK_WAITS,
+    STAGE_SECONDS,
+    Meters,
+)
 from runtime.metrics import DEAD_LETTERS as DEAD_LETTERED
-from runtime.metrics import DOCUMENTS, DOCUMENTS_REJECTED, SINK_WAITS, Meters
 from runtime.settings import Settings
+from runtime.stopwatch import Stopwatch
 from schemas.codec import EventCodec
 from schemas.columns import Rejection
 from schemas.errors import SchemaRegistryUnavailableError
@@ -88,8 +98,13 @@ class SinkLoop:
         )
         self._consumer = build_group_consumer(settings.kafka, group=sink_group(settings.topics.prefix))
         self._assignment = SinkAssignment(
-            self._consumer, membership=build_membership(settings.kafka, self._consumer), deadline_s=ASSIGN_DEADLINE_S
+            self._consumer,
+            membership=build_membership(settings.kafka, self._consumer),
+            deadline_s=ASSIGN_DEADLINE_S,
+            meters=self._meters,
         )
+        self._lag_watch = LagWatch(settings.kafka, lambda: self._assignment.measured, self._meters)
+        self._stages = Stopwatch()
         self._commit = PlainCommit(build_producer(settings.kafka), self._consumer, deadline_s=CALL_DEADLINE_S)
         self._intake = Intake(
             self._consumer,
@@ -112,12 +127,14 @@ class SinkLoop:
         is_ready = False
         try:
             self._patiently(self._setup, stop)
-            while not stop.is_set():
-                self._intake.discover()
-                self._handle(self._intake.poll(), stop)
-                if not is_ready and self._intake.answered:
-                    is_ready = True
-                    ready()
+            with self._lag_watch:
+                while not stop.is_set():
+                    self._intake.discover()
+                    self._assignment.measure()
+                    self._handle(self._intake.poll(), stop)
+                    if not is_ready and self._intake.answered:
+                        is_ready = True
+                        ready()
         finally:
             self._consumer.close()
             self._sink.close()
@@ -135,19 +152,29 @@ class SinkLoop:
         if not messages:
             return
         batch = Batch.of(messages)
+        self._meters.set(SINK_BACKLOG_RECORDS, batch.records)
         work = self._patiently(lambda: self._decode(batch), stop)  # 1
         rejected = None if work is None else self._patiently(lambda: self._write(work), stop)  # 2
         if rejected is not None:
             outgoing = self._dead_letters_of(rejected)
-            self._patiently(lambda: self._finish(outgoing, batch), stop)  # 3
+            if self._patiently(lambda: self._finish(outgoing, batch), stop) is not None:  # 3
+                self._count(batch)
+
+    def _count(self, batch: Batch) -> None:
+        self._meters.set(SINK_BACKLOG_RECORDS, 0)
+        self._meters.observe(BATCH_RECORDS, batch.records)
+        for stage, seconds in self._stages.take().items():
+            self._meters.observe(STAGE_SECONDS, seconds, stage=stage)
 
     def _decode(self, batch: Batch) -> list[tuple[RecordColumns, DecodedRecords]]:
-        return [(columns, self._decoder.decode(columns)) for columns in batch.columns.values()]
+        with self._stages.stage("decode"):
+            return [(columns, self._decoder.decode(columns)) for columns in batch.columns.values()]
 
     def _write(self, work: Sequence[tuple[RecordColumns, DecodedRecords]]) -> Rejections:
         """Write all documents at once; return what was undecodable or refused, by topic."""
         documents = [document for _columns, decoded in work for document in decoded.documents]
-        refused = {id(each.document): each.detail for each in self._sink.write(documents)} if documents else {}
+        with self._stages.stage("write"):
+            refused = {id(each.document): each.detail for each in self._sink.write(documents)} if documents else {}
         self._meters.add(DOCUMENTS, len(documents) - len(refused))
         self._meters.add(DOCUMENTS_REJECTED, len(refused))
         return [(columns, [*decoded.rejections, *_refusals(decoded, refused)]) for columns, decoded in work]
@@ -165,7 +192,8 @@ class SinkLoop:
         return outgoing
 
     def _finish(self, outgoing: Sequence[OutgoingRecords], batch: Batch) -> Batch:
-        self._commit.commit(outgoing, self._assignment.owned(batch.offsets_next))
+        with self._stages.stage("commit"):
+            self._commit.commit(outgoing, self._assignment.owned(batch.offsets_next))
         self._assignment.advance(batch.offsets_next)
         return batch
 

@@ -8,8 +8,10 @@ from dataclasses import dataclass
 
 import structlog
 
+from runtime.metrics import PROCESS_EXITS, PROCESS_RESTARTS, Meters
 from runtime.process import EXIT_FENCED, read_status, status_path
 from runtime.settings import Settings
+from runtime.watchdog import EXIT_HUNG, EXIT_MEMORY
 
 HEALTHY_AFTER_S = 30.0
 _STDERR_FD = 2
@@ -27,13 +29,15 @@ class ChildSpec:
 class Child:
     """A process in a slot; dying early makes the next start wait longer."""
 
-    def __init__(self, spec: ChildSpec, settings: Settings, *, config: str | None) -> None:
+    def __init__(self, spec: ChildSpec, settings: Settings, *, config: str | None, meters: Meters) -> None:
         self.role = spec.role
         self.name = f"{spec.role}-{spec.slot}"
         self._spec = spec
         self._settings = settings
         self._config = config
+        self._meters = meters
         self._process: subprocess.Popen[bytes] | None = None
+        self._metrics_port: int | None = None
         self._started_at = 0.0
         self._start_due: float | None = None
         self._deaths = 0
@@ -55,11 +59,12 @@ class Child:
         return status is not None and status.pid == self._process.pid and status.state == "ready"
 
     @property
-    def metrics_port(self) -> int:
-        """Where the process that is ready serves /metrics."""
+    def metrics_port(self) -> int | None:
+        """Where the process serves /metrics, or where the one before it did; None before any has said so."""
         status = read_status(self._settings.run_dir, self._spec.role, self._spec.slot)
-        assert status is not None, "asked of processes that are ready"
-        return status.metrics_port
+        if status is not None:
+            self._metrics_port = status.metrics_port
+        return self._metrics_port
 
     def start(self) -> None:
         self._process = subprocess.Popen(
@@ -81,6 +86,7 @@ class Child:
             return
         now = time.monotonic()
         if self._start_due is None:
+            self.count_death()
             self._deaths = 1 if now - self._started_at > HEALTHY_AFTER_S else self._deaths + 1
             limits = self._settings.supervisor
             wait_s = min(limits.restart_backoff_s * 2.0 ** min(self._deaths - 1, 20), limits.restart_backoff_max_s)
@@ -89,10 +95,17 @@ class Child:
                 # the slot is tried again, slowly, in case that another stack really has it.
                 wait_s = limits.restart_backoff_max_s
             self._start_due = now + wait_s
-            _log.warning("process died", process=self.name, exit_code=code, restart_in_s=wait_s)
+            _log.warning("process died", process=self.name, exit_code=code, cause=cause_of(code), restart_in_s=wait_s)
         elif now >= self._start_due:
             self.start()
+            self._meters.add(PROCESS_RESTARTS, process=self.name)
             _log.info("process started again", process=self.name)
+
+    def count_death(self) -> None:
+        """Count how the process ended."""
+        code = self.exit_code
+        assert code is not None, "only what is dead has died"
+        self._meters.add(PROCESS_EXITS, process=self.name, cause=cause_of(code))
 
     def ask_to_stop(self) -> None:
         if self._process is not None and not self.dead:
@@ -125,3 +138,14 @@ class Child:
             "PENSTOCK_KAFKA__BOOTSTRAP_SERVERS": kafka.bootstrap_servers,
             "PENSTOCK_KAFKA__CLUSTER_ID": kafka.cluster_id,
         }
+
+
+def cause_of(exit_code: int) -> str:
+    """Why a process ended, in a word.
+
+    >>> [cause_of(code) for code in (70, 71, 72, 1, 0, -9)]
+    ['hung', 'memory', 'fenced', 'failed', 'stopped', 'killed']
+    """
+    if exit_code < 0:
+        return "killed"
+    return {0: "stopped", EXIT_HUNG: "hung", EXIT_MEMORY: "memory", EXIT_FENCED: "fenced"}.get(exit_code, "failed")

@@ -34,10 +34,12 @@ def _alone_if_embedded(role: str, settings: Settings) -> AbstractContextManager[
 
 
 def _run(role: str, settings: Settings, *, slot: int, supervised: bool) -> int:
-    meters = Meters()
+    meters = Meters(role)
     with process_logs(f"{role}-{slot}", settings, meters, in_stack=supervised) as logs:
         port = meters.serve(host=settings.metrics.host, port=settings.metrics.port)
-        process = Process(role=role, slot=slot, run_dir=settings.run_dir, clock=SystemClock(), metrics_port=port)
+        process = Process(
+            role=role, slot=slot, run_dir=settings.run_dir, clock=SystemClock(), meters=meters, metrics_port=port
+        )
         body = _body(role, settings, slot, meters)
         if role != "broker":
             publish_logs(logs, settings)

@@ -10,11 +10,11 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 
-import orjson
 import structlog
 
 from penstock.child import Child, ChildSpec
 from penstock.processes import process_logs, publish_logs
+from penstock.scrape_targets import ScrapeTargets
 from runtime.embedded import read_address
 from runtime.errors import BrokerUnreachableError, RuntimeShellError
 from runtime.group_lag import GroupLag
@@ -22,7 +22,7 @@ from runtime.groups import sink_group
 from runtime.kafka import EMBEDDED_PARTITIONS, partition_counts
 from runtime.log_outlet import Outlet
 from runtime.logs import Logs
-from runtime.metrics import Meters
+from runtime.metrics import PROCESS_UP, READY, Meters
 from runtime.process import wait_until
 from runtime.schema_registry import schema_registry_place
 from runtime.settings import Settings
@@ -30,6 +30,7 @@ from runtime.stack import Stack, announce, only_stack, withdraw
 from schemas.topics import DEAD_LETTERS, PREDICTIONS, RECEIPTS, Topics
 
 LOOK_EVERY_S = 0.1
+ACCOUNT_EVERY_S = 1.0
 SINK_CATCHES_UP_S = 3.0
 LOG_TOPIC_STOPS_S = 0.5
 _log = structlog.get_logger("penstock.supervisor")
@@ -43,10 +44,21 @@ class Supervisor:
     """Runs one stack in the foreground until it is asked to stop."""
 
     def __init__(
-        self, settings: Settings, *, config: str | None, logs: Logs, on_ready: Callable[[Stack], None]
+        self,
+        settings: Settings,
+        *,
+        config: str | None,
+        logs: Logs,
+        meters: Meters,
+        metrics_port: int,
+        on_ready: Callable[[Stack], None],
     ) -> None:
         self._settings = settings
         self._logs = logs
+        self._meters = meters
+        self._metrics_port = metrics_port
+        self._targets = ScrapeTargets(settings.run_dir / "metrics-targets.json", host=settings.metrics.host)
+        self._account_due = 0.0
         self._config = config
         self._on_ready = on_ready
         self._stop = threading.Event()
@@ -85,7 +97,7 @@ class Supervisor:
         self._log_topic = publish_logs(self._logs, settings)
         specs = [ChildSpec(role="controller", slot=0), ChildSpec(role="sink", slot=0)]
         specs += [ChildSpec(role="scorer", slot=slot) for slot in range(settings.workers)]
-        self._children = [Child(spec, settings, config=self._config) for spec in specs]
+        self._children = [self._child(spec, settings) for spec in specs]
         for child in self._children:
             child.start()
         self._await_ready(self._children)
@@ -93,7 +105,7 @@ class Supervisor:
             return
         stack = self._stack(settings)
         announce(self._settings, stack)
-        self._write_metrics_targets()
+        self._account()
         _log.info("stack serves", broker=stack.broker, processes=list(stack.processes))
         self._on_ready(stack)
 
@@ -102,7 +114,7 @@ class Supervisor:
         cluster = f"embedded-{time.time_ns() // 1_000_000:x}"
         kafka = self._settings.kafka.model_copy(update={"cluster_id": cluster})
         settings = self._settings.model_copy(update={"kafka": kafka})
-        self._broker = Child(ChildSpec(role="broker", slot=0), settings, config=self._config)
+        self._broker = self._child(ChildSpec(role="broker", slot=0), settings)
         self._broker.start()
         self._await_ready([self._broker])
         if self._stop.is_set():
@@ -123,11 +135,14 @@ class Supervisor:
     def _look_after(self) -> None:
         if self._broker is not None and self._broker.dead:
             _log.error("the embedded broker died and its records with it; starting the stack anew")
+            self._broker.count_death()
             withdraw(self._settings)
             self._stop_all()
             self._start()
         for child in self._children:
             child.restart_if_dead()
+        if time.monotonic() >= self._account_due:
+            self._account()
 
     def _stop_all(self) -> None:
         """Scorers and controller first, so that the sink can still write what they made."""
@@ -166,14 +181,18 @@ class Supervisor:
         finally:
             lag.close()
 
-    def _write_metrics_targets(self) -> None:
-        """Where Prometheus finds the metrics of each process, in the form of its file_sd_configs."""
-        host = self._settings.metrics.host
-        targets = [
-            {"targets": [f"{host}:{child.metrics_port}"], "labels": {"process": child.name}}
-            for child in ([] if self._broker is None else [self._broker]) + self._children
-        ]
-        (self._settings.run_dir / "metrics-targets.json").write_bytes(orjson.dumps(targets))
+    def _account(self) -> None:
+        """Say which processes serve, and where their metrics are."""
+        self._account_due = time.monotonic() + ACCOUNT_EVERY_S
+        children = ([] if self._broker is None else [self._broker]) + self._children
+        for child in children:
+            self._meters.set(PROCESS_UP, child.ready, process=child.name)
+        ports = {child.name: port for child in children if (port := child.metrics_port) is not None}
+        self._meters.set(READY, all(child.ready for child in children), role="supervisor", slot="0")
+        self._targets.keep({"supervisor-0": self._metrics_port, **ports})
+
+    def _child(self, spec: ChildSpec, settings: Settings) -> Child:
+        return Child(spec, settings, config=self._config, meters=self._meters)
 
     def _stack(self, settings: Settings) -> Stack:
         names = [child.name for child in self._children]
@@ -196,5 +215,7 @@ def _end(children: Sequence[Child], deadline: float) -> None:
 
 def up(settings: Settings, *, config: str | None, on_ready: Callable[[Stack], None]) -> int:
     """Run the stack in the foreground; `on_ready` is called each time that everything serves."""
-    with process_logs("supervisor-0", settings, Meters(), in_stack=True) as logs:
-        return Supervisor(settings, config=config, logs=logs, on_ready=on_ready).run()
+    meters = Meters("supervisor")
+    with process_logs("supervisor-0", settings, meters, in_stack=True) as logs:
+        port = meters.serve(host=settings.metrics.host, port=settings.metrics.port)
+        return Supervisor(settings, config=config, logs=logs, meters=meters, metrics_port=port, on_ready=on_ready).run()

@@ -22,7 +22,10 @@ LossSignal = Callable[[StartOffset], OutgoingRecords]
 
 
 class Assignment:
-    """Tracks owned partitions through rebalances; used on the lane's thread only."""
+    """Tracks owned partitions through rebalances; used on the lane's thread only, but for `measured`.
+
+    `measured` are the positions as they were when they were last measured, for others to read.
+    """
 
     def __init__(
         self,
@@ -47,6 +50,7 @@ class Assignment:
         self._losses: dict[TopicPartitionKey, StartOffset] = {}
         self._signals: list[OutgoingRecords] = []
         self.rebalances = 0
+        self.measured: Mapping[TopicPartitionKey, int] = {}
 
     @property
     def owned(self) -> frozenset[TopicPartitionKey]:
@@ -146,6 +150,7 @@ class Assignment:
         """Say how many partitions there are and how many of them wait."""
         self._meters.set(PARTITIONS, len(self._positions))
         self._meters.set(PARTITIONS_WAITING, len(self._held | self._losses.keys()))
+        self.measured = dict(self._positions)
 
     def _assigned(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
         self.rebalances += 1

@@ -101,11 +101,13 @@ class LaneOutput:
     """What a step made of a batch: records to produce, and a tally per input partition.
 
     `pending_oldest`: the oldest offset of a partition that is still waited with, for its receipt.
+    `stage_seconds`: what the step's stages took, where it tells.
     """
 
     outgoing: Sequence[OutgoingRecords]
     tallies: Mapping[TopicPartitionKey, Tally]
     pending_oldest: Mapping[TopicPartitionKey, int] = field(default_factory=dict)
+    stage_seconds: Mapping[str, float] = field(default_factory=dict)
 
 
 class RetryLaterError(Exception):

@@ -15,6 +15,7 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, Topi
 from runtime.batch import KafkaMessage, OutgoingRecords
 from runtime.errors import FencedError
 from runtime.settings import Guarantee
+from runtime.stopwatch import Stopwatch
 from runtime.watchdog import Watchdog
 
 _log = structlog.get_logger("penstock.commit")
@@ -28,6 +29,7 @@ class Commit(Protocol):
     """Makes a batch final, or raises `BatchAbortedError` and leaves no trace that counts."""
 
     guarantee: Guarantee
+    stages: Stopwatch
 
     def prepare(self) -> None:
         """Called once, before the consumer subscribes."""
@@ -56,6 +58,7 @@ class TransactionalCommit:
         self._hang_s = hang_s
         self._deadline_s = deadline_s
         self._membership: object = None
+        self.stages = Stopwatch()
 
     def prepare(self) -> None:
         """Fence the slot's earlier owner and end what it left open."""
@@ -77,16 +80,17 @@ class TransactionalCommit:
         4. commit. An abortable error at any step aborts all of it.
         """
         try:
-            self._producer.begin_transaction()  # 1
-            produce_all(self._producer, outgoing)  # 2
-            with self._watchdog.limit("send_offsets_to_transaction", self._hang_s):
+            with self.stages.stage("produce"):
+                self._producer.begin_transaction()  # 1
+                produce_all(self._producer, outgoing)  # 2
+            with self.stages.stage("offsets"), self._watchdog.limit("send_offsets_to_transaction", self._hang_s):
                 if offsets:
                     self._retrying(  # 3
                         lambda: self._producer.send_offsets_to_transaction(
                             list(offsets), self._membership, self._deadline_s
                         )
                     )
-            with self._watchdog.limit("commit_transaction", self._hang_s):
+            with self.stages.stage("commit"), self._watchdog.limit("commit_transaction", self._hang_s):
                 self._retrying(lambda: self._producer.commit_transaction(self._deadline_s))  # 4
         except KafkaException as error:
             self._abort(error.args[0])
@@ -125,6 +129,7 @@ class PlainCommit:
         self._consumer = consumer
         self._deadline_s = deadline_s
         self._failures: list[KafkaError] = []
+        self.stages = Stopwatch()
 
     def prepare(self) -> None:
         """Nothing needs fencing without transactions."""
@@ -134,15 +139,17 @@ class PlainCommit:
 
     def commit(self, outgoing: Sequence[OutgoingRecords], offsets: Sequence[TopicPartition]) -> None:
         self._failures.clear()
-        produce_all(self._producer, outgoing, on_delivery=self._note)
-        left = self._producer.flush(self._deadline_s)
+        with self.stages.stage("produce"):
+            produce_all(self._producer, outgoing, on_delivery=self._note)
+            left = self._producer.flush(self._deadline_s)
         if left or self._failures:
             detail = self._failures[0].str() if self._failures else f"{left} records not delivered in time"
             raise BatchAbortedError(detail)
         if not offsets:
             return
         try:
-            committed = self._consumer.commit(offsets=list(offsets), asynchronous=False)
+            with self.stages.stage("commit"):
+                committed = self._consumer.commit(offsets=list(offsets), asynchronous=False)
         except KafkaException as error:
             raise BatchAbortedError(error.args[0].str()) from error
         refused = [place.error.str() for place in committed or () if place.error is not None]

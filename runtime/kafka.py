@@ -13,6 +13,7 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]  # re-exported
     AdminClient,
     ConfigResource,
     NewTopic,
+    OffsetSpec,
     ResourceType,
 )
 
@@ -143,6 +144,25 @@ def partition_counts(kafka: KafkaSettings) -> dict[str, int]:
     """Every topic that exists, with its number of partitions. Raises `BrokerUnreachableError`."""
     metadata = _metadata(kafka)
     return {name: len(topic.partitions) for name, topic in metadata.topics.items()}
+
+
+def log_ends(kafka: KafkaSettings, admin: AdminClient, places: Iterable[tuple[str, int]]) -> dict[tuple[str, int], int]:
+    """The offset after the last record of each partition, open transactions included; unknown ones are left out.
+
+    Raises `BrokerUnreachableError` when none can be told.
+    """
+    latest = {TopicPartition(*place): OffsetSpec.latest() for place in places}  # type: ignore[no-untyped-call]  # has no annotation there
+    ends: dict[tuple[str, int], int] = {}
+    fault: KafkaError | None = None
+    futures = admin.list_offsets(latest, request_timeout=kafka.request_timeout_s) if latest else {}
+    for place, future in futures.items():
+        try:
+            ends[place.topic, place.partition] = future.result(kafka.request_timeout_s).offset
+        except KafkaException as error:
+            fault = error.args[0]
+    if fault is not None and not ends:
+        raise BrokerUnreachableError(kafka.bootstrap_servers, fault.str())
+    return ends
 
 
 def ensure_topics(kafka: KafkaSettings, settings: TopicSettings, models: Iterable[str] = ()) -> list[str]:

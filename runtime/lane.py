@@ -20,13 +20,15 @@ from runtime.backoff import Backoff
 from runtime.batch import Batch, KafkaMessage, LaneOutput, OutgoingRecords, RetryLaterError, TopicPartitionKey
 from runtime.commit import BatchAbortedError, Commit
 from runtime.keeper import Keeper
+from runtime.lag_watch import LagWatch
 from runtime.metrics import (
     BATCH_RECORDS,
     BATCHES_READ_AGAIN,
-    COMMIT_SECONDS,
     DEAD_LETTERS,
     PROCESS_SECONDS,
     RECORDS,
+    STAGE_SECONDS,
+    TRANSACTION_SECONDS,
     Meters,
 )
 from runtime.receipts import ReceiptWriter
@@ -83,6 +85,7 @@ class Lane:
         batch_records_max: int,
         batch_wait_ms: int,
         meters: Meters,
+        lag_watch: LagWatch,
         keeper: Keeper | None = None,
     ) -> None:
         self._keeper = keeper
@@ -95,6 +98,7 @@ class Lane:
         self._batch_records_max = batch_records_max
         self._batch_wait_s = batch_wait_ms / 1_000
         self._meters = meters
+        self._lag_watch = lag_watch
         self._subscribed: frozenset[str] = frozenset()
         self._backoff = Backoff(first_s=0.05, most_s=5.0, failures_max=20)
         self._announcements: list[OutgoingRecords] = []
@@ -109,13 +113,14 @@ class Lane:
         self._commit.prepare()
         self._step.refresh()
         ready()
-        while not stop.is_set():
-            self._step.refresh()
-            self._follow_step()
-            batch = self._poll() or self._due()
-            if batch is not None:
-                self._handle(batch, stop)
-            self._tell_ends()
+        with self._lag_watch:
+            while not stop.is_set():
+                self._step.refresh()
+                self._follow_step()
+                batch = self._poll() or self._due()
+                if batch is not None:
+                    self._handle(batch, stop)
+                self._tell_ends()
         self._consumer.close()
 
     def _follow_step(self) -> None:
@@ -192,6 +197,8 @@ class Lane:
                 _log.warning("consumer reports a fault", detail=fault.str(), topic=message.topic())
 
     def _handle(self, batch: Batch, stop: threading.Event) -> None:
+        # What announcements took in between is no part of this batch.
+        self._commit.stages.take()
         started = time.perf_counter()
         try:
             output = self._step.process(batch)
@@ -211,7 +218,9 @@ class Lane:
         self._assignment.advance(batch.offsets_next)
         self._step.committed()
         self._meters.observe(PROCESS_SECONDS, processed - started)
-        self._meters.observe(COMMIT_SECONDS, time.perf_counter() - processed)
+        self._meters.observe(TRANSACTION_SECONDS, time.perf_counter() - processed)
+        for stage, seconds in {**output.stage_seconds, **self._commit.stages.take()}.items():
+            self._meters.observe(STAGE_SECONDS, seconds, stage=stage)
         self._count(batch, output)
 
     def _offsets(self, batch: Batch) -> list[TopicPartition]:

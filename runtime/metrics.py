@@ -1,104 +1,240 @@
 """What processes count and measure: declared once here, served by each process at /metrics.
 
 The reference page is generated from `METRICS`. Names follow Prometheus: base units last,
-counters end in `_total` on the page that is served.
+counters end in `_total` on the page that is served, what only tells of a thing ends in `_info`.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from importlib.metadata import version
 from typing import Literal
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest, start_http_server
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    ProcessCollector,
+    disable_created_metrics,
+    generate_latest,
+    start_http_server,
+)
 
 from runtime.watchdog import resident_bytes
 
 _SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 _RECORDS = (1, 2, 5, 10, 25, 50, 100, 250, 500, 1_000, 2_000, 5_000, 10_000)
 
+EVERY_ROLE = ("broker", "controller", "scorer", "sink", "supervisor")
+LANES = ("controller", "scorer")
+READERS = (*LANES, "sink")
+SCORERS = ("scorer",)
+SINKS = ("sink",)
+SUPERVISORS = ("supervisor",)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Metric:
-    """One metric: its name, its kind, what it says and the labels it has."""
+    """One metric: its name, its kind, what it says, the roles that serve it and the labels it has."""
 
     name: str
     kind: Literal["counter", "gauge", "histogram"]
     doc: str
+    roles: tuple[str, ...]
     labels: tuple[str, ...] = ()
     buckets: tuple[float, ...] = ()
 
 
-RECORDS = Metric(name="penstock_records", kind="counter", doc="Records made final.", labels=("topic",))
+RECORDS = Metric(name="penstock_records", kind="counter", doc="Records made final.", roles=LANES, labels=("topic",))
 DEAD_LETTERS = Metric(
-    name="penstock_dead_letters", kind="counter", doc="Records dead-lettered.", labels=("topic", "reason")
+    name="penstock_dead_letters",
+    kind="counter",
+    doc="Records dead-lettered.",
+    roles=READERS,
+    labels=("topic", "reason"),
 )
-BATCH_RECORDS = Metric(name="penstock_batch_records", kind="histogram", doc="Records in a batch.", buckets=_RECORDS)
-PROCESS_SECONDS = Metric(
-    name="penstock_process_seconds", kind="histogram", doc="Turning a batch into records to produce.", buckets=_SECONDS
+LAG_RECORDS = Metric(
+    name="penstock_lag_records",
+    kind="gauge",
+    doc="Offsets that this process has still to read in its partitions; ends of transactions take offsets too.",
+    roles=READERS,
+    labels=("topic",),
 )
-COMMIT_SECONDS = Metric(
-    name="penstock_commit_seconds",
+BATCH_RECORDS = Metric(
+    name="penstock_batch_records", kind="histogram", doc="Records in a batch.", roles=READERS, buckets=_RECORDS
+)
+STAGE_SECONDS = Metric(
+    name="penstock_stage_seconds",
     kind="histogram",
-    doc="Making a batch final: produce, send offsets, commit.",
+    doc="What a batch spent in one stage: decode, validate (and route), score, profile, encode, produce, offsets, "
+    "commit; in the sink decode, write, commit.",
+    roles=READERS,
+    labels=("stage",),
+    buckets=_SECONDS,
+)
+PROCESS_SECONDS = Metric(
+    name="penstock_process_seconds",
+    kind="histogram",
+    doc="Turning a batch into records to produce.",
+    roles=LANES,
+    buckets=_SECONDS,
+)
+TRANSACTION_SECONDS = Metric(
+    name="penstock_transaction_seconds",
+    kind="histogram",
+    doc="Making a batch final: produce, send offsets, commit; on the embedded broker the same without a transaction.",
+    roles=LANES,
     buckets=_SECONDS,
 )
 BATCHES_READ_AGAIN = Metric(
-    name="penstock_batches_read_again", kind="counter", doc="Batches that left no trace and were read again."
+    name="penstock_batches_read_again",
+    kind="counter",
+    doc="Batches that left no trace and were read again.",
+    roles=LANES,
 )
-REBALANCES = Metric(name="penstock_rebalances", kind="counter", doc="Times that partitions came or went.")
-PARTITIONS = Metric(name="penstock_partitions", kind="gauge", doc="Partitions owned.")
+REBALANCES = Metric(
+    name="penstock_rebalances", kind="counter", doc="Times that partitions came or went.", roles=READERS
+)
+PARTITIONS = Metric(name="penstock_partitions", kind="gauge", doc="Partitions owned.", roles=READERS)
 PARTITIONS_WAITING = Metric(
     name="penstock_partitions_waiting",
     kind="gauge",
     doc="Partitions owned that wait for a version, the sink or an operator.",
+    roles=LANES,
 )
-SWAPS = Metric(name="penstock_swaps", kind="counter", doc="Deployments that came to serve.", labels=("model",))
-VERSION_SERVES = Metric(
-    name="penstock_version_serves", kind="gauge", doc="1 while the version serves.", labels=("model", "version")
+WATCHDOG_CALL_SECONDS = Metric(
+    name="penstock_watchdog_call_seconds",
+    kind="gauge",
+    doc="How long the call that the watchdog watches has been running; 0 when there is none.",
+    roles=LANES,
 )
-DOCUMENTS = Metric(name="penstock_documents", kind="counter", doc="Documents that the store has taken.")
+SWAPS = Metric(
+    name="penstock_swaps", kind="counter", doc="Deployments that came to serve.", roles=SCORERS, labels=("model",)
+)
+MODEL_VERSION_INFO = Metric(
+    name="penstock_model_version_info",
+    kind="gauge",
+    doc="1 while the version serves, with the arm, the bundle and the generation of the deployment.",
+    roles=SCORERS,
+    labels=("model", "version", "arm", "bundle", "generation"),
+)
+DOCUMENTS = Metric(name="penstock_documents", kind="counter", doc="Documents that the store has taken.", roles=SINKS)
 DOCUMENTS_REJECTED = Metric(
-    name="penstock_documents_rejected", kind="counter", doc="Documents that the store has refused for good."
+    name="penstock_documents_rejected",
+    kind="counter",
+    doc="Documents that the store has refused for good.",
+    roles=SINKS,
+)
+SINK_BACKLOG_RECORDS = Metric(
+    name="penstock_sink_backlog_records",
+    kind="gauge",
+    doc="Records that were read and are not in the store yet; those that were not even read are the lag.",
+    roles=SINKS,
 )
 SINK_WAITS = Metric(
-    name="penstock_sink_waits", kind="counter", doc="Times that the sink waited for the store, a registry or a broker."
+    name="penstock_sink_waits",
+    kind="counter",
+    doc="Times that the sink waited for the store, a registry or a broker.",
+    roles=SINKS,
+)
+PROCESS_UP = Metric(
+    name="penstock_process_up",
+    kind="gauge",
+    doc="1 while the supervised process lives and serves.",
+    roles=SUPERVISORS,
+    labels=("process",),
+)
+PROCESS_EXITS = Metric(
+    name="penstock_process_exits",
+    kind="counter",
+    doc="Deaths of a supervised process by cause: hung, memory, fenced, failed, killed, stopped.",
+    roles=SUPERVISORS,
+    labels=("process", "cause"),
+)
+PROCESS_RESTARTS = Metric(
+    name="penstock_process_restarts",
+    kind="counter",
+    doc="Times that a supervised process was started again.",
+    roles=SUPERVISORS,
+    labels=("process",),
+)
+READY = Metric(
+    name="penstock_ready",
+    kind="gauge",
+    doc="1 while the process serves, 0 while it starts or stops.",
+    roles=EVERY_ROLE,
+    labels=("role", "slot"),
+)
+BUILD_INFO = Metric(
+    name="penstock_build_info",
+    kind="gauge",
+    doc="1, with the version of penstock.",
+    roles=EVERY_ROLE,
+    labels=("version",),
 )
 LOG_LINES_DROPPED = Metric(
     name="penstock_log_lines_dropped",
     kind="counter",
-    doc="Log lines that found a full queue or could not be delivered.",
+    doc="Log lines that found a full queue or could not be delivered, by destination: stderr, file, topic.",
+    roles=EVERY_ROLE,
     labels=("destination",),
 )
-RESIDENT_BYTES = Metric(name="penstock_resident_bytes", kind="gauge", doc="Resident memory of the process.")
+RESIDENT_BYTES = Metric(
+    name="penstock_resident_bytes", kind="gauge", doc="Resident memory of the process.", roles=EVERY_ROLE
+)
 
 METRICS = (
     RECORDS,
     DEAD_LETTERS,
+    LAG_RECORDS,
     BATCH_RECORDS,
+    STAGE_SECONDS,
     PROCESS_SECONDS,
-    COMMIT_SECONDS,
+    TRANSACTION_SECONDS,
     BATCHES_READ_AGAIN,
     REBALANCES,
     PARTITIONS,
     PARTITIONS_WAITING,
+    WATCHDOG_CALL_SECONDS,
     SWAPS,
-    VERSION_SERVES,
+    MODEL_VERSION_INFO,
     DOCUMENTS,
     DOCUMENTS_REJECTED,
+    SINK_BACKLOG_RECORDS,
     SINK_WAITS,
+    PROCESS_UP,
+    PROCESS_EXITS,
+    PROCESS_RESTARTS,
+    READY,
+    BUILD_INFO,
     LOG_LINES_DROPPED,
     RESIDENT_BYTES,
 )
 
 
-class Meters:
-    """The metrics of one process; nothing is shared between two of these."""
+def metrics_of(role: str) -> tuple[Metric, ...]:
+    """What a process in that role serves."""
+    return tuple(metric for metric in METRICS if role in metric.roles)
 
-    def __init__(self) -> None:
+
+class Meters:
+    """The metrics of one process; nothing is shared between two of these.
+
+    Without a role it has all of them, for parts that are run outside a process of ours.
+    """
+
+    def __init__(self, role: str | None = None) -> None:
+        # A second series that says when each counter was made would double the page.
+        disable_created_metrics()  # type: ignore[no-untyped-call]  # has no annotations
         self._registry = CollectorRegistry()
-        self._made: Mapping[str, Counter | Gauge | Histogram] = {metric.name: self._make(metric) for metric in METRICS}
-        resident = self._made[RESIDENT_BYTES.name]
-        assert isinstance(resident, Gauge), "declared as a gauge"
-        resident.set_function(resident_bytes)
+        self._role = role
+        metrics = METRICS if role is None else metrics_of(role)
+        self._made: Mapping[str, Counter | Gauge | Histogram] = {metric.name: self._make(metric) for metric in metrics}
+        # The usual metrics of a process under their usual names: CPU time, open files, start time.
+        ProcessCollector(registry=self._registry)
+        if RESIDENT_BYTES.name in self._made:
+            self.follow(RESIDENT_BYTES, resident_bytes)
+            self.set(BUILD_INFO, 1, version=version("penstock"))
 
     def add(self, metric: Metric, amount: float = 1, **labels: str) -> None:
         """Count up a counter."""
@@ -112,6 +248,12 @@ class Meters:
         assert isinstance(made, Gauge), metric.name
         made.set(value)
 
+    def follow(self, metric: Metric, read: Callable[[], float]) -> None:
+        """Let a gauge say what `read` gives whenever the page is asked for."""
+        made = self._child(metric, {})
+        assert isinstance(made, Gauge), metric.name
+        made.set_function(read)
+
     def observe(self, metric: Metric, value: float, **labels: str) -> None:
         """Add a value to a histogram."""
         made = self._child(metric, labels)
@@ -119,8 +261,8 @@ class Meters:
         made.observe(value)
 
     def forget(self, metric: Metric, **labels: str) -> None:
-        """Stop serving the series of a metric that has these label values among its own."""
-        self._made[metric.name].remove_by_labels(labels)
+        """Stop serving the series of a metric that have these label values among their own."""
+        self._of(metric).remove_by_labels(labels)
 
     def page(self) -> str:
         """What is served at /metrics now."""
@@ -131,8 +273,12 @@ class Meters:
         server, _thread = start_http_server(port, addr=host, registry=self._registry)
         return int(server.server_port)
 
+    def _of(self, metric: Metric) -> Counter | Gauge | Histogram:
+        assert metric.name in self._made, f"{metric.name} is not declared for the role {self._role}: add it to `roles`"
+        return self._made[metric.name]
+
     def _child(self, metric: Metric, labels: Mapping[str, str]) -> Counter | Gauge | Histogram:
-        made = self._made[metric.name]
+        made = self._of(metric)
         return made.labels(**labels) if metric.labels else made
 
     def _make(self, metric: Metric) -> Counter | Gauge | Histogram:

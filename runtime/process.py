@@ -19,6 +19,7 @@ import structlog
 
 from runtime.clock import Clock
 from runtime.errors import FencedError
+from runtime.metrics import READY, Meters
 
 EXIT_FAILED = 1
 EXIT_FENCED = 72
@@ -45,12 +46,13 @@ class Status:
 class Process:
     """Runs a body until it is told to stop; the body calls `ready` when it serves."""
 
-    def __init__(self, *, role: str, slot: int, run_dir: Path, clock: Clock, metrics_port: int) -> None:
+    def __init__(self, *, role: str, slot: int, run_dir: Path, clock: Clock, meters: Meters, metrics_port: int) -> None:
         self.role = role
         self.slot = slot
         self.stop = threading.Event()
         self._path = status_path(run_dir, role, slot)
         self._clock = clock
+        self._meters = meters
         self._metrics_port = metrics_port
         self._state: State = "starting"
         self._detail = ""
@@ -110,6 +112,7 @@ class Process:
             self._write()
 
     def _write(self) -> None:
+        self._meters.set(READY, self._state == "ready", role=self.role, slot=str(self.slot))
         status = Status(
             role=self.role,
             slot=self.slot,

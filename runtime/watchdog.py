@@ -27,6 +27,7 @@ _log = structlog.get_logger("penstock.watchdog")
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Watch:
     call: str
+    started: float
     deadline: float
     on_expiry: Callable[[str], None] | None
 
@@ -50,11 +51,18 @@ class Watchdog:
     @contextmanager
     def limit(self, call: str, limit_s: float, on_expiry: Callable[[str], None] | None = None) -> Iterator[None]:
         """End the process unless the block is left within `limit_s`; `on_expiry` is told why first."""
-        self._watch = _Watch(call=call, deadline=time.monotonic() + limit_s, on_expiry=on_expiry)
+        now = time.monotonic()
+        self._watch = _Watch(call=call, started=now, deadline=now + limit_s, on_expiry=on_expiry)
         try:
             yield
         finally:
             self._watch = None
+
+    @property
+    def call_s(self) -> float:
+        """How long the call that is limited now has been running; 0 when there is none."""
+        watch = self._watch
+        return 0.0 if watch is None else time.monotonic() - watch.started
 
     def _run(self) -> None:
         while not self._stopped.wait(_CHECK_EVERY_S):

@@ -8,10 +8,11 @@ from runtime.clock import Clock
 from runtime.commit import Commit, PlainCommit, TransactionalCommit
 from runtime.kafka import build_group_consumer, build_producer
 from runtime.keeper import Keeper
+from runtime.lag_watch import LagWatch
 from runtime.lane import Lane, LaneStep
 from runtime.last_receipts import receipts_reader
 from runtime.membership import build_membership
-from runtime.metrics import Meters
+from runtime.metrics import WATCHDOG_CALL_SECONDS, Meters
 from runtime.receipts import ReceiptWriter
 from runtime.settings import Settings
 from runtime.watchdog import Watchdog
@@ -51,6 +52,7 @@ def build_lane(
     settings: Settings, plan: LanePlan, *, topics: Topics, codec: EventCodec, clock: Clock, watchdog: Watchdog
 ) -> Lane:
     """The lane of that plan, with receipts where the plan says whose records they are."""
+    plan.meters.follow(WATCHDOG_CALL_SECONDS, lambda: watchdog.call_s)
     co_partitioned = plan.keeper is not None
     consumer = build_group_consumer(settings.kafka, group=plan.group, co_partitioned=co_partitioned)
     assignment = Assignment(
@@ -95,5 +97,6 @@ def build_lane(
         batch_records_max=plan.batch_records_max or settings.scoring.batch_records_max,
         batch_wait_ms=settings.scoring.batch_wait_ms,
         meters=plan.meters,
+        lag_watch=LagWatch(settings.kafka, lambda: assignment.measured, plan.meters),
         keeper=plan.keeper,
     )

@@ -14,7 +14,7 @@ import structlog
 
 from registry.errors import BundleRefusedError
 from runtime.batch import OutgoingRecords
-from runtime.metrics import SWAPS, VERSION_SERVES, Meters
+from runtime.metrics import MODEL_VERSION_INFO, SWAPS, Meters
 from schemas.events import DeploymentState
 from streams.scoring.serving import Serving
 from streams.scoring.signals import SignalWriter
@@ -109,9 +109,17 @@ class Fleet:
         state = serving.state
         self.serving[state.model] = serving
         self._meters.add(SWAPS, model=state.model)
-        self._meters.forget(VERSION_SERVES, model=state.model)
+        self._meters.forget(MODEL_VERSION_INFO, model=state.model)
         for served in state.versions:
-            self._meters.set(VERSION_SERVES, 1, model=state.model, version=served.version)
+            self._meters.set(
+                MODEL_VERSION_INFO,
+                1,
+                model=state.model,
+                version=served.version,
+                arm=served.arm,
+                bundle=served.bundle,
+                generation=str(state.generation),
+            )
         versions = ",".join(served.version for served in state.versions)
         _log.info("swapped", model=state.model, version=versions, generation=state.generation)
         for version, why in serving.quarantined.items():

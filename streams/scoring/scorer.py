@@ -48,11 +48,12 @@ class VersionRows:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ScoredRecords:
-    """Predictions and rejections, which together name every record once, and the routed rows by version."""
+    """Predictions and rejections, which together name every record once, the routed rows by version, and times."""
 
     predictions: PredictionColumns
     rejections: list[Rejection]
     versions: Sequence[VersionRows]
+    stage_seconds: Mapping[str, float]
 
 
 @dataclass(slots=True)
@@ -93,12 +94,14 @@ def score_records(
     """
     started = timer()
     requests, rejections = serving.decoder.decode(records.values)
-    decode_s = timer() - started
+    decoded = timer()
+    decode_s = decoded - started
     valid, invalid = validate(requests, records.keys, records.append_times, bounds)
     rejections += invalid
     if not valid.all():
         requests = requests.take(np.flatnonzero(valid))
     routes = route(requests.entity_ids, serving.state)
+    routed = timer()
     answers = _Answers.empty(len(requests.rows))
     parts = []
     for index, version in enumerate(serving.versions):
@@ -114,10 +117,11 @@ def score_records(
         )
         rejections += refused
         parts.append(_version_rows(index, part, refused, answers.scores[members], stages))
+    stage_seconds = {"decode": decode_s, "validate": routed - decoded, "score": timer() - routed}
     kept = np.flatnonzero(answers.scored)
     assert len(kept) + len(rejections) == len(records), (len(kept), len(rejections), len(records))
     predictions = _predictions(records, requests, kept, serving=serving, answers=answers, routes=routes, now=now)
-    return ScoredRecords(predictions=predictions, rejections=rejections, versions=parts)
+    return ScoredRecords(predictions=predictions, rejections=rejections, versions=parts, stage_seconds=stage_seconds)
 
 
 def _version_rows(

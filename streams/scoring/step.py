@@ -15,6 +15,7 @@ from runtime.batch import (
 )
 from runtime.clock import Clock
 from runtime.dead_letters import DeadLetterWriter
+from runtime.stopwatch import Stopwatch
 from schemas.columns import PredictionColumns
 from schemas.errors import SchemaRegistryUnavailableError
 from schemas.topics import PREDICTIONS, REQUESTS, Topics
@@ -46,6 +47,7 @@ class ScoringStep:
         self._bounds = bounds
         self._guard = guard
         self._profiler = profiler
+        self._stages = Stopwatch()
         self.held_back: Callable[[], bool] = _never
         self._hold = False
         self._encoded_bytes = 0
@@ -83,6 +85,7 @@ class ScoringStep:
         outgoing: list[OutgoingRecords] = []
         tallies: dict[TopicPartitionKey, Tally] = {}
         self._profiler.begin()
+        self._stages.take()
         for columns in batch.columns.values():
             model = self.model_of(columns.topic)
             serving = self._fleet.serving[model]
@@ -95,13 +98,16 @@ class ScoringStep:
                     guard=self._guard,
                     timer=time.perf_counter,
                 )
-                outgoing += self._profiler.observe(columns, serving, scored.versions)
+                self._stages.add(scored.stage_seconds)
+                with self._stages.stage("profile"):
+                    outgoing += self._profiler.observe(columns, serving, scored.versions)
             except SchemaRegistryUnavailableError as error:
                 raise RetryLaterError(f"schemas of {columns.topic} can't be asked for: {error}") from error
-            outgoing += self._predictions(columns, scored.predictions, serving)
+            with self._stages.stage("encode"):
+                outgoing += self._predictions(columns, scored.predictions, serving)
             outgoing += self._dead_letters.records(columns, model, scored.rejections)
             tallies |= tally_rows(columns, scored.rejections)
-        return LaneOutput(outgoing=outgoing, tallies=tallies)
+        return LaneOutput(outgoing=outgoing, tallies=tallies, stage_seconds=self._stages.take())
 
     def committed(self) -> None:
         """What was profiled is final; nothing else is kept between batches."""

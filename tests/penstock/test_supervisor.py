@@ -3,6 +3,7 @@
 import os
 import signal
 import time
+import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -46,6 +47,17 @@ def stored(stack: PenstockProcess, table: str, model: str) -> int:
     return int(penstock_json("query", sql, data_dir=stack.data_dir)[0]["n"])
 
 
+def page_of(stack: PenstockProcess, process: str) -> str:
+    """The metrics that Prometheus would find by the list of targets, or nothing while nothing answers there."""
+    listed = orjson.loads((stack.data_dir / "run" / "metrics-targets.json").read_bytes())
+    address = next(entry["targets"][0] for entry in listed if entry["labels"]["process"] == process)
+    try:
+        with urllib.request.urlopen(f"http://{address}/metrics", timeout=5) as answer:
+            return str(answer.read().decode())
+    except OSError:
+        return ""
+
+
 def ledger_of(stack: PenstockProcess, model: str) -> dict[str, object]:
     models = penstock_json("ledger", data_dir=stack.data_dir)["models"]
     return next(dict(entry) for entry in models if entry["name"] == model)
@@ -86,6 +98,9 @@ def test_a_killed_scorer_is_started_again_and_nothing_is_missing(stack: Penstock
 
     assert eventually(lambda: stored(stack, "predictions", "toy") == 600, timeout_s=120)
     assert child_of(stack, "scorer") not in (None, before)
+    assert eventually(lambda: 'penstock_ready{role="scorer",slot="0"} 1.0' in page_of(stack, "scorer-0"), timeout_s=30)
+    assert 'penstock_process_exits_total{cause="killed",process="scorer-0"} 1.0' in page_of(stack, "supervisor-0")
+    assert 'penstock_process_restarts_total{process="scorer-0"} 1.0' in page_of(stack, "supervisor-0")
     ledger = ledger_of(stack, "toy")
     assert (ledger["accepted"], ledger["lost"], ledger["balanced"]) == (600, 0, True)
 

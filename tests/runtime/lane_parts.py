@@ -17,6 +17,7 @@ from runtime.kafka import build_producer, build_reader
 from runtime.metrics import Meters
 from runtime.offsets import StartOffset
 from runtime.settings import Guarantee, KafkaSettings, Settings
+from runtime.stopwatch import Stopwatch
 from runtime.watchdog import Watchdog
 from schemas.codec import EventCodec
 from schemas.directory_registry import DirectoryRegistry
@@ -111,6 +112,7 @@ class AbortingCommit:
     inner: Commit
     aborts: int
     guarantee: Guarantee = "at_least_once"
+    stages: Stopwatch = field(default_factory=Stopwatch)
 
     def prepare(self) -> None:
         self.inner.prepare()
