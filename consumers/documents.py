@@ -67,6 +67,7 @@ def _prediction_document(
     document_id, judged = _judged_fields(prediction, personal)
     event_time = _whole(prediction, "event_time")
     requested_at = _whole(prediction, "requested_at")
+    scored_at = _whole(prediction, "scored_at")
     partition = _whole(prediction, "source_partition")
     offset = _whole(prediction, "source_offset")
     bucket = prediction["bucket"]
@@ -77,7 +78,9 @@ def _prediction_document(
             **judged,
             "bucket": None if bucket == UNROUTED else bucket,
             "requested_at": requested_at,
-            "scored_at": prediction["scored_at"],
+            "scored_at": scored_at,
+            # The clocks of broker and scorer may differ.
+            "latency_ms": max(scored_at - requested_at, 0),
             "source_partition": partition,
             "source_offset": offset,
             "cluster_id": cluster_id,

@@ -3,7 +3,8 @@
 ConsumerError
 ├── StoreUnavailableError   the store can't take or give documents now; ask again later
 ├── StoreNotFoundError      there is no store yet at that place
-├── StoreOutdatedError      the store's software is too old for what is needed
+├── StoreOutdatedError      the store's software is not, or is too old for, what is needed
+├── StoreMismatchError      the store holds something of ours in another form than is needed
 ├── DocumentError           a document does not fit its collection
 ├── PoisonRecordError       a record can't become a document, with the reason
 ├── QueryError              a query is wrong, in the store's own words
@@ -36,6 +37,17 @@ class StoreNotFoundError(ConsumerError):
 
 class StoreOutdatedError(ConsumerError):
     """The store's software lacks something that is needed."""
+
+
+class StoreMismatchError(ConsumerError):
+    """What the store already holds can't become what is needed; a person has to decide."""
+
+    def __init__(self, what: str, detail: str) -> None:
+        super().__init__(
+            f"{what} is not as it should be: {detail}; `penstock store check` names every difference, and "
+            "another store.index_prefix begins anew"
+        )
+        self.what = what
 
 
 class DocumentError(ConsumerError):

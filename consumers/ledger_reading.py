@@ -13,7 +13,7 @@ from consumers.coverage import Coverage, cover
 from consumers.errors import StoreNotFoundError
 from consumers.ledger import Ledger, settle, unreceipted
 from consumers.log_counting import count_records, read_extents, request_partitions
-from consumers.queries import Store
+from consumers.questions import Question, Store, by
 from consumers.receipt_reading import (
     ReceiptTail,
     guarantee_of,
@@ -22,7 +22,10 @@ from consumers.receipt_reading import (
     receipts_of,
     stored_next,
 )
+from consumers.stored_collections import REPEATED_REQUESTS
 from runtime.errors import BrokerUnreachableError
+from runtime.group_lag import GroupLag
+from runtime.groups import sink_group
 from runtime.kafka import build_reader, cluster_id, partition_counts
 from runtime.settings import Guarantee, KafkaSettings
 from schemas.codec import EventCodec
@@ -32,7 +35,12 @@ LANE = "scoring"
 NO_BROKER = "no broker could be asked: what is in flight or was deleted is not known"
 NO_STORE = "there is no store yet: receipts were read from their topic alone, repeated ids are not known"
 
-_REPEATS = "SELECT model, count(*) - count(DISTINCT id) AS repeats FROM repeated_requests GROUP BY model"
+_REPEATED = Question(
+    collection=REPEATED_REQUESTS,
+    sql="SELECT model, id AS document_id, count(*) AS doc_count FROM repeated_requests GROUP BY model, id",
+    search=lambda _: {"aggs": {"request": {"composite": by("model", "document_id")}}},
+    complete=True,
+)
 
 
 class LedgerReader:
@@ -53,7 +61,7 @@ class LedgerReader:
         notes = []
         repeats: dict[str, int] = {}
         try:
-            repeats = {str(row["model"]): int(str(row["repeats"])) for row in self._store.query(_REPEATS)}
+            repeats = self._repeats()
         except StoreNotFoundError:
             if self._kafka is None:
                 raise
@@ -72,6 +80,14 @@ class LedgerReader:
             reader.close()
         return settle(coverages, extents, counted, guarantee=guarantee, repeats=repeats, notes=notes)
 
+    def _repeats(self) -> dict[str, int]:
+        """By model, how many records there are beyond one for each request."""
+        repeats: dict[str, int] = {}
+        for row in self._store.rows(_REPEATED):
+            model = str(row["model"])
+            repeats[model] = repeats.get(model, 0) + int(str(row["doc_count"])) - 1
+        return repeats
+
     def _partition_counts(self) -> dict[str, int] | None:
         """Every topic's number of partitions; None when no broker answers."""
         if self._kafka is None:
@@ -83,14 +99,24 @@ class LedgerReader:
 
     def _tail(self, reader: Consumer, cluster: str, counts: dict[str, int]) -> ReceiptTail:
         topic = self._topics.of(RECEIPTS)
+        partitions = counts.get(topic, 0)
         return read_tail(
             reader,
             topic,
-            partitions=counts.get(topic, 0),
+            partitions=partitions,
             codec=self._codec,
             cluster_id=cluster,
-            offsets_next=stored_next(self._store, cluster),
+            offsets_next=stored_next(self._store, cluster, self._committed(topic, partitions)),
         )
+
+    def _committed(self, topic: str, partitions: int) -> dict[int, int]:
+        """How far the sink has committed."""
+        assert self._kafka is not None, "only asked where there is a broker"
+        lag = GroupLag(self._kafka, sink_group(self._topics.prefix))
+        try:
+            return {part.partition: max(part.committed, 0) for part in lag.of_topic(topic, partitions)}
+        finally:
+            lag.close()
 
     def _cover(self, tail: ReceiptTail | None, default: Guarantee) -> tuple[list[Coverage], Guarantee]:
         seen: set[str] = set()

@@ -6,48 +6,62 @@ a person types can.
 
 import sqlite3
 import time
-from collections.abc import Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import orjson
+
 from consumers.errors import QueryError, QueryLimitError, StoreNotFoundError, StoreUnavailableError
+from consumers.questions import ROWS_MAX, TIME_MAX_S, Parameters, Question, Row, bounded
+from consumers.sinks.base import FieldValue
+from consumers.stored_collections import COLLECTIONS, Collection, FieldKind
 
-Value = None | int | float | str | bytes
-Row = dict[str, Value]
-Parameters = Sequence[Value] | Mapping[str, Value]
-
-ROWS_MAX = 1_000_000
-TIME_MAX_S = 60.0
 BUSY_TIMEOUT_S = 5.0
 _STEPS_BETWEEN_CHECKS = 20_000
+_COUNTS = " UNION ALL ".join(
+    f"SELECT '{collection.name}' AS collection, count(*) AS documents FROM {collection.name}"  # noqa: S608  declared
+    for collection in COLLECTIONS
+)
 
 
-class Store:
+class SqliteStore:
     """What has been stored at `path`, for questions only."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
 
-    def query(
-        self, sql: str, parameters: Parameters = (), *, rows_max: int = ROWS_MAX, time_max_s: float = TIME_MAX_S
-    ) -> list[Row]:
-        """The rows of one SELECT; columns of BLOB type hold bytes.
-
-        Raises `QueryError` with SQLite's words, `QueryLimitError` beyond a limit,
-        `StoreNotFoundError` before there is a store.
-        """
-        rows: list[Row] = []
-        for row in self.rows(sql, parameters, time_max_s=time_max_s):
-            if len(rows) == rows_max:
-                raise QueryLimitError(f"the query gives more than {rows_max} rows: add a LIMIT, or group them")
-            rows.append(row)
-        return rows
+    @property
+    def place(self) -> str:
+        return str(self._path)
 
     def rows(
-        self, sql: str, parameters: Parameters = (), *, time_max_s: float = TIME_MAX_S
+        self, question: Question, parameters: Parameters | None = None, *, time_max_s: float = TIME_MAX_S
     ) -> Generator[Row, None, None]:
-        """Like `query`, one row at a time in constant memory; time between two rows is the caller's and not counted."""
+        restore = _restoring(question.collection)
+        with closing(self._select(question.sql, parameters or {}, time_max_s=time_max_s)) as rows:
+            for row in rows:
+                yield {name: restore[name](value) if name in restore else value for name, value in row.items()}
+
+    def ask(self, question: Question, parameters: Parameters | None = None) -> list[Row]:
+        return bounded(self.rows(question, parameters))
+
+    def query(self, text: str, *, rows_max: int = ROWS_MAX, time_max_s: float = TIME_MAX_S) -> list[Row]:
+        """The rows of one SELECT as they lie in the file; columns of BLOB type hold bytes."""
+        if text.lstrip().startswith(("{", "GET ", "POST ")):
+            raise QueryError(
+                "the store of this deployment is SQLite, which is asked in SQL: SELECT ... FROM predictions; "
+                "a search is for Elasticsearch (store.elasticsearch_urls)"
+            )
+        return bounded(self._select(text, {}, time_max_s=time_max_s), rows_max)
+
+    def counts(self) -> dict[str, int]:
+        rows = self._select(_COUNTS, {}, time_max_s=TIME_MAX_S)
+        return {str(row["collection"]): int(str(row["documents"])) for row in rows}
+
+    def _select(self, sql: str, parameters: Parameters, *, time_max_s: float) -> Generator[Row, None, None]:
+        """Row by row; time between two rows is the caller's and not counted."""
         limit = _TimeLimit(time.monotonic() + time_max_s)
         with self._reading(limit, time_max_s) as connection:
             cursor = connection.execute(sql, parameters)
@@ -82,6 +96,21 @@ class Store:
 @dataclass(slots=True)
 class _TimeLimit:
     deadline: float
+
+
+def _restoring(collection: Collection) -> dict[str, Callable[[FieldValue], FieldValue]]:
+    """How columns become again what was written."""
+    ways = {FieldKind.JSON: _from_json, FieldKind.BOOLEAN: _from_bit}
+    return {field.name: ways[field.kind] for field in collection.fields if field.kind in ways}
+
+
+def _from_json(value: FieldValue) -> FieldValue:
+    loaded: FieldValue = None if value is None else orjson.loads(str(value))
+    return loaded
+
+
+def _from_bit(value: FieldValue) -> FieldValue:
+    return None if value is None else bool(value)
 
 
 def _names(description: Sequence[Sequence[str | None]]) -> list[str]:

@@ -9,12 +9,13 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-import orjson
 from confluent_kafka import Consumer, KafkaError, TopicPartition
 
 from consumers.coverage import in_order, receipt_order
 from consumers.errors import LedgerError, StoreNotFoundError
-from consumers.queries import Row, Store
+from consumers.questions import Question, Row, Store, by, only
+from consumers.sinks.base import FieldValue
+from consumers.stored_collections import RECEIPTS
 from runtime.settings import Guarantee
 from schemas.codec import EventCodec
 from schemas.errors import EventDecodeError
@@ -25,14 +26,41 @@ TAIL_DEADLINE_S = 30.0
 STORE_DEADLINE_S = 300.0
 _POLL_RECORDS = 1_000
 
-_RECEIPTS = """
+_COLUMNS = (
+    *("cluster_id", "lane", "guarantee", "model", "topic", "partition", "offset_from", "offset_to"),
+    *("records", "scored", "dead_lettered", "lost", "receipt_partition", "receipt_offset"),
+)
+_ORDER = ("cluster_id", "topic", "partition", "offset_from", "offset_to")
+_RECEIPTS_OF_LANE = Question(
+    collection=RECEIPTS,
+    sql="""
 SELECT cluster_id, lane, guarantee, model, topic, "partition", offset_from, offset_to, records, scored, dead_lettered,
     lost, receipt_partition, receipt_offset
-FROM receipts WHERE lane = ? ORDER BY cluster_id, topic, "partition", offset_from, offset_to
-"""
-_STORED_NEXT = """
-SELECT receipt_partition, max(receipt_offset) + 1 AS offset_next FROM receipts WHERE cluster_id = ? GROUP BY 1
-"""
+FROM receipts WHERE lane = :lane ORDER BY cluster_id, topic, "partition", offset_from, offset_to
+""",
+    search=lambda parameters: {
+        "query": {"bool": {"filter": only(parameters)}},
+        "_source": list(_COLUMNS),
+        "sort": list(_ORDER),
+    },
+    complete=True,
+)
+_LAST_STORED = Question(
+    collection=RECEIPTS,
+    sql="""
+SELECT receipt_partition, max(receipt_offset) AS offset_last FROM receipts WHERE cluster_id = :cluster_id GROUP BY 1
+""",
+    search=lambda parameters: {
+        "query": {"bool": {"filter": only(parameters)}},
+        "aggs": {
+            "place": {
+                "composite": by("receipt_partition"),
+                "aggs": {"offset_last": {"max": {"field": "receipt_offset"}}},
+            }
+        },
+    },
+    complete=True,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,13 +72,18 @@ class ReceiptTail:
     receipts: Sequence[Receipt]
 
 
-def stored_next(store: Store, cluster_id: str) -> dict[int, int]:
-    """The offset after the last stored receipt, by partition of the receipts topic; empty without a store."""
+def stored_next(store: Store, cluster_id: str, committed: Mapping[int, int]) -> dict[int, int]:
+    """The offset before which every receipt is stored, by partition of their topic; empty without a store.
+
+    The sink commits what it has stored, so that nothing before `committed` is missing, while after it
+    a store may hold some receipts and not others. A store that holds less was begun anew.
+    """
     try:
-        rows = store.query(_STORED_NEXT, (cluster_id,))
+        rows = store.ask(_LAST_STORED, {"cluster_id": cluster_id})
     except StoreNotFoundError:
         return {}
-    return {_whole(row, "receipt_partition"): _whole(row, "offset_next") for row in rows}
+    stored = {_whole(row, "receipt_partition"): int(float(str(row["offset_last"]))) + 1 for row in rows}
+    return {partition: min(offset, committed.get(partition, 0)) for partition, offset in stored.items()}
 
 
 def read_tail(
@@ -62,7 +95,7 @@ def read_tail(
     cluster_id: str,
     offsets_next: Mapping[int, int],
 ) -> ReceiptTail:
-    """Read the receipts topic from `offsets_next` to its end as it is now.
+    """Read the receipts topic from `offsets_next`, before which everything is stored, to its end as it is now.
 
     Raises `LedgerError` when the end is not reached in time, or the store is too far behind.
     """
@@ -109,7 +142,7 @@ def guarantee_of(seen: set[str], default: Guarantee) -> Guarantee:
 def _stored(store: Store, tail: ReceiptTail | None, lane: str) -> Iterator[Receipt]:
     """Receipts from the store, but for those that the tail has too, since the sink goes on writing."""
     try:
-        for row in store.rows(_RECEIPTS, (lane,), time_max_s=STORE_DEADLINE_S):
+        for row in store.rows(_RECEIPTS_OF_LANE, {"lane": lane}, time_max_s=STORE_DEADLINE_S):
             if not _in_tail(row, tail):
                 yield _receipt(row)
     except StoreNotFoundError:
@@ -135,7 +168,7 @@ def _receipt(row: Row) -> Receipt:
         offset_to=_whole(row, "offset_to"),
         records=_whole(row, "records"),
         scored=_whole(row, "scored"),
-        dead_lettered=orjson.loads(str(row["dead_lettered"])),
+        dead_lettered=_counts(row["dead_lettered"]),
         lost=_whole(row, "lost"),
         committed_at=0,
     )
@@ -147,6 +180,11 @@ def _decoded(codec: EventCodec, value: bytes | None) -> list[Receipt]:
         return [codec.decode(Receipt, value)]
     except EventDecodeError:
         return []
+
+
+def _counts(value: FieldValue) -> dict[str, int]:
+    assert isinstance(value, Mapping), f"counts are an object: {value!r}"
+    return {reason: int(str(count)) for reason, count in value.items()}
 
 
 def _whole(row: Row, name: str) -> int:

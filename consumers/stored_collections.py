@@ -25,20 +25,39 @@ class FieldKind(StrEnum):
     BYTES = "bytes"
 
 
+class JsonShape(StrEnum):
+    """What the JSON of a field looks like, for stores that look inside it.
+
+    `free`: an object, or a list of them, whose keys nobody declares. `numbers`, `words`: a list of
+    them. `counts`: a number for each of some reasons. `features`: a value for each of some features
+    of the document's model.
+    """
+
+    FREE = "free"
+    NUMBERS = "numbers"
+    WORDS = "words"
+    COUNTS = "counts"
+    FEATURES = "features"
+
+
 @dataclass(frozen=True, slots=True)
 class StoredField:
-    """One field: name, kind, a sentence for analysts, and whether it may be missing."""
+    """One field: name, kind, a sentence for analysts, whether it may be missing, and the shape of JSON."""
 
     name: str
     kind: FieldKind
     doc: str
     nullable: bool = False
+    shape: JsonShape = JsonShape.FREE
 
 
 @dataclass(frozen=True, kw_only=True)
 class Collection:
     """A kind of document: a table in SQLite, monthly indices in Elasticsearch.
 
+    `time`: the field that says when it happened, by which months are told apart. `monthly` is false
+    where that time may change from one revision to the next, so that all have to lie in one index.
+    `kept`: what decided or was decided, which is few and is never pruned unless it is named.
     `indexes`: groups of fields that are searched together. `revised`: of two documents with the
     same id the one of the higher revision stays. `position`: the fields that say where the input
     record was; two documents of one id from two positions are a repeated request.
@@ -46,14 +65,27 @@ class Collection:
 
     name: str
     doc: str
+    time: str
     fields: tuple[StoredField, ...]
     indexes: tuple[tuple[str, ...], ...] = ()
+    monthly: bool = True
+    kept: bool = False
     revised: bool = False
     position: tuple[str, ...] = ()
 
     @cached_property
     def names(self) -> frozenset[str]:
         return frozenset(field.name for field in self.fields)
+
+    @cached_property
+    def per_model(self) -> bool:
+        """Whether documents carry features, so that each model's have fields of their own."""
+        return any(field.shape is JsonShape.FEATURES for field in self.fields)
+
+    @cached_property
+    def per_request(self) -> bool:
+        """Whether there is a document for each request, so that one shard of an index may not hold them."""
+        return self.per_model or not self.monthly
 
 
 def _text(name: str, doc: str, *, nullable: bool = False) -> StoredField:
@@ -76,8 +108,8 @@ def _time(name: str, doc: str, *, nullable: bool = False) -> StoredField:
     return StoredField(name, FieldKind.TIME, doc, nullable)
 
 
-def _json(name: str, doc: str, *, nullable: bool = False) -> StoredField:
-    return StoredField(name, FieldKind.JSON, doc, nullable)
+def _json(name: str, doc: str, *, shape: JsonShape = JsonShape.FREE, nullable: bool = False) -> StoredField:
+    return StoredField(name, FieldKind.JSON, doc, nullable, shape)
 
 
 def _judged_fields() -> tuple[StoredField, ...]:
@@ -92,7 +124,12 @@ def _judged_fields() -> tuple[StoredField, ...]:
         _integer("generation", "generation of the deployment that was followed"),
         _number("score", "the score; what it means depends on the model's task", nullable=True),
         _text("label", "the predicted class; missing for regression", nullable=True),
-        _json("probabilities", "per class, in the order of the signature; multiclass only", nullable=True),
+        _json(
+            "probabilities",
+            "per class, in the order of the signature; multiclass only",
+            shape=JsonShape.NUMBERS,
+            nullable=True,
+        ),
         _time("event_time", "when it happened, as the producer says"),
     )
 
@@ -103,10 +140,11 @@ def _prediction_fields() -> tuple[StoredField, ...]:
         _integer("bucket", "routing bucket, 0 to 9,999; missing where one version served all", nullable=True),
         _time("requested_at", "when Kafka accepted the request"),
         _time("scored_at", "when it was scored"),
+        _integer("latency_ms", "from Kafka's accepting it to its being scored; never below 0", nullable=True),
         _integer("source_partition", "partition of the request record"),
         _integer("source_offset", "offset of the request record"),
         _text("cluster_id", "the cluster whose offsets these are"),
-        _json("features", "what the prediction was made from, without personal features"),
+        _json("features", "what the prediction was made from, without personal features", shape=JsonShape.FEATURES),
     )
 
 
@@ -115,6 +153,7 @@ _POSITION = ("cluster_id", "source_partition", "source_offset")
 PREDICTIONS = Collection(
     name="predictions",
     doc="One document per request and model: the live prediction.",
+    time="event_time",
     fields=_prediction_fields(),
     indexes=(("request_id",),),
     revised=True,
@@ -123,6 +162,7 @@ PREDICTIONS = Collection(
 SHADOWS = Collection(
     name="shadows",
     doc="Predictions of versions that score without serving, one per request and version.",
+    time="event_time",
     fields=_prediction_fields(),
     indexes=(("request_id",),),
     revised=True,
@@ -130,6 +170,7 @@ SHADOWS = Collection(
 DEAD_LETTERS = Collection(
     name="dead_letters",
     doc="Records that could not be processed, with the reason and where the original is.",
+    time="append_time",
     fields=(
         _text("reason", "reason code, from a closed set"),
         _text("stage", "where in the flow the fault was found"),
@@ -154,6 +195,7 @@ DEAD_LETTERS = Collection(
 DEPLOYMENTS = Collection(
     name="deployments",
     doc="What served whom, one document per model and generation.",
+    time="decided_at",
     fields=(
         _text("model", "the model"),
         _integer("generation", "rises by one with every change"),
@@ -168,10 +210,12 @@ DEPLOYMENTS = Collection(
         _json("withdrawn", "versions that may not serve: barred or retired, why, by whom and when"),
     ),
     indexes=(("model", "generation"),),
+    kept=True,
 )
 RECEIPTS = Collection(
     name="receipts",
     doc="What each transaction did with each range of offsets; the ledger is made from these.",
+    time="committed_at",
     fields=(
         _text("cluster_id", "the cluster whose offsets these are"),
         _text("lane", "which lane"),
@@ -183,7 +227,7 @@ RECEIPTS = Collection(
         _integer("offset_to", "offset after the range"),
         _integer("records", "records read in the range"),
         _integer("scored", "records scored"),
-        _json("dead_lettered", "records dead-lettered, by reason"),
+        _json("dead_lettered", "records dead-lettered, by reason", shape=JsonShape.COUNTS),
         _integer("lost", "offsets deleted unread whose loss was accepted"),
         _integer("offset_pending_oldest", "oldest offset still waiting for its label", nullable=True),
         _time("committed_at", "when the transaction was made"),
@@ -198,6 +242,7 @@ RECEIPTS = Collection(
 JOURNAL = Collection(
     name="journal",
     doc="Every decision of the controller with its input, so that it can be explained.",
+    time="now",
     fields=(
         _text("model", "the model"),
         _integer("sequence", "number of the decision"),
@@ -206,15 +251,17 @@ JOURNAL = Collection(
         _time("now", "the time that the decision was given"),
         _text("state_before", "state before, as JSON", nullable=True),
         _text("state_after", "state after, as JSON", nullable=True),
-        _json("actions", "what was done"),
+        _json("actions", "what was done", shape=JsonShape.WORDS),
         _text("outcome", "how it ended"),
         _text("reason", "why"),
     ),
     indexes=(("model", "sequence"),),
+    kept=True,
 )
 MODEL_EVENTS = Collection(
     name="model_events",
     doc="What happened to models.",
+    time="occurred_at",
     fields=(
         _text("model", "the model"),
         _text("kind", "Activated, RolledBack, RetrainRequested, Trained ..."),
@@ -226,10 +273,12 @@ MODEL_EVENTS = Collection(
         _time("occurred_at", "when"),
     ),
     indexes=(("model", "occurred_at"),),
+    kept=True,
 )
 SIGNALS = Collection(
     name="signals",
     doc="Alarms about models and data, with their evidence.",
+    time="raised_at",
     fields=(
         _text("model", "the model"),
         _text("kind", "what kind of alarm"),
@@ -242,6 +291,7 @@ SIGNALS = Collection(
 PROFILES = Collection(
     name="profiles",
     doc="Summaries of what each version was asked to score, a few hundred rows each.",
+    time="event_time_first",
     fields=(
         _text("model", "the model"),
         _text("version", "the version that was asked"),
@@ -253,7 +303,7 @@ PROFILES = Collection(
         _json("sources", "partitions of the requests, with the first and the last offset in each"),
         _integer("rows", "rows that the version was asked to score"),
         _integer("profiled", "rows that `columns` counts: all, or a random share"),
-        _json("rejected", "rows that got no score, by reason"),
+        _json("rejected", "rows that got no score, by reason", shape=JsonShape.COUNTS),
         _json("durations_us", "what the rows took in all, by stage, in microseconds"),
         _time("event_time_first", "earliest event time of the rows"),
         _time("event_time_last", "latest event time of the rows"),
@@ -266,6 +316,7 @@ PROFILES = Collection(
 COMMANDS = Collection(
     name="commands",
     doc="What people and automation asked of the controller.",
+    time="issued_at",
     fields=(
         _text("model", "the model"),
         _text("action", "what was asked"),
@@ -274,10 +325,12 @@ COMMANDS = Collection(
         _time("issued_at", "when"),
     ),
     indexes=(("model", "issued_at"),),
+    kept=True,
 )
 LABELS = Collection(
     name="labels",
     doc="What turned out to be true, one document per request: the highest revision.",
+    time="event_time",
     fields=(
         _text("request_id", "the request that it judges"),
         _text("entity_id", "the request's entity"),
@@ -291,10 +344,12 @@ LABELS = Collection(
     ),
     indexes=(("request_id",), ("model", "event_time")),
     revised=True,
+    monthly=False,
 )
 OUTCOMES = Collection(
     name="outcomes",
     doc="Predictions with what turned out to be true, one document per prediction: the newest label that holds.",
+    time="event_time",
     fields=(
         *_judged_fields(),
         _text("truth", "the true class; missing for values, and where the label was taken back", nullable=True),
@@ -310,7 +365,7 @@ OUTCOMES = Collection(
         _integer("delay_ms", "from the prediction's event to the label's"),
         _time("joined_at", "when prediction and label were joined"),
         _text("cluster_id", "the cluster that it was joined on"),
-        _json("features", "what the prediction was made from, without personal features"),
+        _json("features", "what the prediction was made from, without personal features", shape=JsonShape.FEATURES),
     ),
     indexes=(("request_id",), ("model", "event_time")),
     revised=True,
@@ -318,6 +373,7 @@ OUTCOMES = Collection(
 COHORTS = Collection(
     name="cohorts",
     doc="Closed stretches of prediction time, one document per version, arm, role and part: what decisions rest on.",
+    time="start",
     fields=(
         _text("model", "the model"),
         _text("version", "the version that predicted"),
@@ -337,6 +393,7 @@ COHORTS = Collection(
 LOGS = Collection(
     name="logs",
     doc="Log lines of penstock's processes.",
+    time="logged_at",
     fields=(
         _text("service", "which process"),
         _text("level", "how serious"),
@@ -351,6 +408,21 @@ LOGS = Collection(
         _json("fields", "anything else"),
     ),
     indexes=(("logged_at",),),
+)
+
+# Made by the sinks themselves, from documents of collections that have positions.
+REPEATED_REQUESTS = Collection(
+    name="repeated_requests",
+    doc="Where the records of request ids lie that were sent more than once, one document for each record.",
+    time="event_time",
+    fields=(
+        _text("document_id", "the id of the prediction"),
+        _text("model", "the model"),
+        _text("cluster_id", "the cluster whose offsets these are"),
+        _integer("source_partition", "partition of one of the request's records"),
+        _integer("source_offset", "its offset"),
+        _time("event_time", "when it happened, as the request stored last says"),
+    ),
 )
 
 COLLECTIONS: tuple[Collection, ...] = (

@@ -200,7 +200,7 @@ class Supervisor:
             pid=os.getpid(),
             broker=settings.kafka.bootstrap_servers,
             cluster_id=settings.kafka.cluster_id,
-            store=str(settings.store_path.absolute()),
+            store=str(settings.store_path.absolute()) if settings.store.embedded else settings.store.elasticsearch_urls,
             schema_registry=schema_registry_place(settings),
             processes=tuple(names if self._broker is None else [self._broker.name, *names]),
         )

@@ -6,7 +6,11 @@ Settings come in, ready objects go out. Nothing here opens a connection to Kafka
 from typing import TYPE_CHECKING
 
 from consumers.ledger_reading import LedgerReader
-from consumers.queries import Store
+from consumers.queries import SqliteStore
+from consumers.questions import Store
+from consumers.sinks.base import Sink
+from consumers.sinks.sqlite import SqliteSink
+from penstock.model_features import ModelFeatures
 from registry.catalogue import Catalogue
 from runtime.errors import StackNotRunningError
 from runtime.schema_registry import build_schema_registry
@@ -53,7 +57,26 @@ def codec(settings: Settings) -> EventCodec:
 
 def store(settings: Settings) -> Store:
     """The query side of the analysts' store."""
-    return Store(settings.store_path)
+    if settings.store.embedded:
+        return SqliteStore(settings.store_path)
+    # The client takes a moment to import, and the embedded stack does without.
+    from consumers.searches import ElasticsearchStore  # noqa: PLC0415
+
+    return ElasticsearchStore(settings.store)
+
+
+def sink(settings: Settings) -> Sink:
+    """The side of the analysts' store that is written to."""
+    if settings.store.embedded:
+        return SqliteSink(settings.store_path)
+    from consumers.sinks.elasticsearch import ElasticsearchSink  # noqa: PLC0415  as above
+
+    return ElasticsearchSink(settings.store, features_of=model_features(settings).of)
+
+
+def model_features(settings: Settings) -> ModelFeatures:
+    """What features each model has."""
+    return ModelFeatures(schema_registry(settings), topics(settings))
 
 
 def ledger_reader(settings: Settings) -> LedgerReader:

@@ -7,8 +7,9 @@ Read from `penstock.toml` (`--config`), then overridden by environment variables
 import tomllib
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
+from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, InitSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
 from runtime.secret_files import with_secrets_read
@@ -213,10 +214,44 @@ class ProducerSettings(Section):
 
 
 class StoreSettings(Section):
-    """Where documents for analysts go."""
+    """Where documents for analysts go. Without `elasticsearch_urls` that is a file in the data directory."""
 
     batch_documents_max: int = Field(5_000, ge=1, description="documents written at once")
     batch_wait_ms: int = Field(200, ge=1, description="how long the sink waits for a first record")
+    elasticsearch_urls: str = Field(
+        "", description="http(s)://host:port of Elasticsearch, comma-separated; empty: the embedded store"
+    )
+    index_prefix: str = Field(
+        "penstock", pattern=r"^[a-z0-9][a-z0-9_]*$", description="before the first dash of every index's name"
+    )
+    shards: int = Field(1, ge=1, le=1_024, description="of each new index of predictions, shadows, outcomes and labels")
+    replicas: int | None = Field(None, ge=0, description="copies of each shard; none: one where there is a second node")
+    refresh_interval_ms: int = Field(1_000, ge=100, description="after this a document that was written can be found")
+    bulk_bytes_max: int = Field(1 << 20, ge=1 << 16, description="of one bulk request to Elasticsearch")
+    bulk_requests_max: int = Field(2, ge=1, le=16, description="bulk requests to Elasticsearch under way at once")
+    request_timeout_s: float = Field(
+        15.0, gt=0, le=15, description="for one request of the sink to Elasticsearch; its group waits for a few of them"
+    )
+
+    @property
+    def embedded(self) -> bool:
+        return not self.elasticsearch_urls
+
+    @property
+    def urls(self) -> tuple[str, ...]:
+        """The nodes of Elasticsearch, one by one."""
+        return tuple(url.strip() for url in self.elasticsearch_urls.split(",") if url.strip())
+
+    @field_validator("elasticsearch_urls")
+    @classmethod
+    def _whole_urls(cls, value: str) -> str:
+        for url in filter(None, (part.strip() for part in value.split(","))):
+            parts = urlsplit(url)
+            if parts.scheme not in ("http", "https") or not parts.hostname or parts.port is None:
+                raise ValueError("each must be http://host:port or https://host:port")
+            if parts.username is not None or parts.password is not None:
+                raise ValueError("user and password do not belong in a URL, which is shown and logged")
+        return value
 
 
 class EmbeddedSettings(Section):

@@ -1,11 +1,12 @@
 """Fits a document to its collection: every field declared, present and of its kind.
 
 Pure. Times become ISO-8601 UTC text with milliseconds, NaN and infinity become null. What JSON
-becomes is the store's choice (`dump` or `plain`), everything else is the same in every store.
+and bytes become is the store's choice, everything else is the same in every store.
 """
 
+import base64
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import lru_cache
 
@@ -22,17 +23,28 @@ _MINUTES_KEPT = 16_384
 Convert = Callable[[FieldValue], FieldValue]
 
 
+def as_it_is(value: FieldValue) -> FieldValue:
+    """A value that the store takes as it comes."""
+    return value
+
+
 class Shaper:
     """Turns documents into tuples of values, in the order of their collection's fields."""
 
-    def __init__(self, *, json: Convert) -> None:
-        kinds: Mapping[FieldKind, Convert] = {**_CONVERTS, FieldKind.JSON: json}
+    def __init__(
+        self, *, json: Convert, binary: Convert = as_it_is, collections: Sequence[Collection] = COLLECTIONS
+    ) -> None:
+        kinds: Mapping[FieldKind, Convert] = {
+            **_CONVERTS,
+            FieldKind.JSON: json,
+            FieldKind.BYTES: lambda value: binary(_bytes(value)),
+        }
         self._plans = {
             collection.name: (
                 collection,
                 tuple((field.name, kinds[field.kind], field.nullable) for field in collection.fields),
             )
-            for collection in COLLECTIONS
+            for collection in collections
         }
 
     def values(self, document: Document) -> list[FieldValue]:
@@ -69,6 +81,12 @@ def plain_json(value: FieldValue) -> FieldValue:
     return loaded
 
 
+def base64_text(value: FieldValue) -> FieldValue:
+    """Bytes as text."""
+    assert isinstance(value, bytes), "checked before"
+    return base64.b64encode(value).decode()
+
+
 def time_text(ms: int) -> str:
     """Milliseconds since the epoch as text that date functions understand.
 
@@ -95,8 +113,8 @@ def _check_identity(document: Document, collection: Collection) -> None:
         raise DocumentError(f"{collection.name} has no field {', '.join(map(repr, unknown))}")
     if collection.revised != (document.revision is not None):
         raise DocumentError(f"a revision is {'needed' if collection.revised else 'not allowed'} in {collection.name}")
-    if document.revision is not None and not -INTEGER_MAX <= document.revision <= INTEGER_MAX:
-        raise DocumentError(f"revision {document.revision} has more than 64 bits")
+    if document.revision is not None and not 0 <= document.revision <= INTEGER_MAX:
+        raise DocumentError(f"revision {document.revision} is below 0 or has more than 63 bits")
 
 
 def _text(value: FieldValue) -> FieldValue:
@@ -153,6 +171,5 @@ _CONVERTS: Mapping[FieldKind, Convert] = {
     FieldKind.INTEGER: _integer,
     FieldKind.NUMBER: _number,
     FieldKind.BOOLEAN: _boolean,
-    FieldKind.BYTES: _bytes,
     FieldKind.TIME: _time,
 }

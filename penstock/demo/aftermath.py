@@ -1,6 +1,7 @@
 """What is looked at when the replay is over: has everything arrived, does the ledger balance, what do analysts see."""
 
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -8,19 +9,17 @@ from typing import Any
 from rich.console import Console
 
 from consumers.errors import StoreNotFoundError
-from consumers.queries import Row
+from consumers.questions import Row
+from consumers.reports import report_errors
 from penstock import wiring
 from penstock.cli.ledger import COLUMNS
 from penstock.cli.tables import table_text
+from penstock.demo.scene import MODEL
 from penstock.errors import DemoFailedError
 from runtime.settings import Settings
 
 _LOOK_S = 0.3
-_STORED = """
-SELECT (SELECT count(*) FROM predictions) AS predictions, (SELECT count(*) FROM dead_letters) AS dead_letters,
-       (SELECT count(*) FROM labels) AS labels
-"""
-
+_COUNTED = ("predictions", "dead_letters", "labels")
 _PER_DAY = """
 SELECT date(event_time) AS day, version, count(*) AS flights, round(avg(score), 3) AS mean_risk
 FROM predictions WHERE model = 'flights' GROUP BY day, version ORDER BY day, version LIMIT 6
@@ -72,9 +71,10 @@ def await_stored(settings: Settings, expected: Expected, *, timeout_s: float, wa
 def stored(settings: Settings) -> dict[str, Any]:
     """Documents in the store by kind; none before there is a store."""
     try:
-        return dict(wiring.store(settings).query(_STORED)[0])
+        counts = wiring.store(settings).counts()
     except StoreNotFoundError:
-        return {"predictions": 0, "dead_letters": 0, "labels": 0}
+        return dict.fromkeys(_COUNTED, 0)
+    return {name: counts[name] for name in _COUNTED}
 
 
 def check(settings: Settings, expected: Expected) -> dict[str, Any]:
@@ -90,17 +90,21 @@ def check(settings: Settings, expected: Expected) -> dict[str, Any]:
     found = {name: entry[name] for name in wanted}
     if found != wanted or not ledger["balanced"]:
         raise DemoFailedError(f"the ledger does not balance: it says {found}, sent were {wanted}")
-    reasons = wiring.store(settings).query("SELECT reason, count(*) AS n FROM dead_letters GROUP BY reason")
-    if {row["reason"]: row["n"] for row in reasons} != dict(expected.dead_letters):
-        raise DemoFailedError(f"dead letters have other reasons than sent: {reasons}, sent {expected.dead_letters}")
+    reasons: Counter[str] = Counter()
+    for error in report_errors(wiring.store(settings), MODEL):
+        reasons[error.reason] += error.records
+    if reasons != dict(expected.dead_letters):
+        raise DemoFailedError(
+            f"dead letters have other reasons than sent: {dict(reasons)}, sent {expected.dead_letters}"
+        )
     return dict(ledger)
 
 
 def print_aftermath(settings: Settings, ledger: dict[str, Any], console: Console) -> None:
-    """The ledger, three questions with their SQL and answers."""
+    """The ledger, and, where the store speaks SQL, three questions with their answers."""
     console.print("\n[bold]The ledger[/] (penstock ledger)")
     console.print(table_text(ledger["models"], COLUMNS), markup=False, highlight=False)
-    for question, sql in QUESTIONS:
+    for question, sql in QUESTIONS if settings.store.embedded else ():
         rows: list[Row] = wiring.store(settings).query(sql)
         console.print(f"\n[bold]{question}[/]")
         console.print(sql.strip(), style="dim", markup=False, highlight=False)

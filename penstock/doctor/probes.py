@@ -14,6 +14,9 @@ from uuid import uuid4
 
 from confluent_kafka import KafkaError
 
+from consumers.errors import StoreNotFoundError
+from consumers.questions import Question, only
+from consumers.stored_collections import LOGS as LOG_LINES
 from penstock import wiring
 from penstock.commanding import command
 from penstock.deployed import deployments
@@ -35,7 +38,11 @@ from schemas.topics import LOGS, REQUESTS
 PROBE = "doctor"
 _SILENT_MS = 8_000
 _LOOK_S = 0.2
-_COUNTS = "SELECT (SELECT count(*) FROM predictions) AS predictions, (SELECT count(*) FROM dead_letters) AS letters"
+_PROBE_STORED = Question(
+    collection=LOG_LINES,
+    sql="SELECT id FROM logs WHERE service = :service AND request_id = :request_id",
+    search=lambda parameters: {"size": 1, "query": {"bool": {"filter": only(parameters)}}, "_source": False},
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,9 +81,15 @@ class Probes:
                 needs=("probe",),
             ),
             Hop(name="scorer", look=self.scorer, remedy=f"restart the scorer; {logs}", needs=("deployments",)),
-            Hop(name="sink", look=self.sink, remedy=f"restart the sink; {logs}", needs=("probe",)),
-            Hop(name="store", look=self.store, remedy="check that the store's disk is not full", needs=("sink",)),
+            Hop(name="store", look=self.store, remedy=self._store_remedy, needs=("data directory",)),
+            Hop(name="sink", look=self.sink, remedy=f"restart the sink; {logs}", needs=("probe", "store")),
         )
+
+    @property
+    def _store_remedy(self) -> str:
+        if self.settings.store.embedded:
+            return "check that the store's disk is there and not full"
+        return "check store.elasticsearch_urls, and that the cluster there is green or yellow"
 
     @cached_property
     def probe_id(self) -> str:
@@ -185,16 +198,19 @@ class Probes:
         started = time.monotonic()
         store = wiring.store(self.settings)
         while time.monotonic() - started < self.timeout_s:
-            if self.settings.store_path.exists() and store.query(
-                "SELECT 1 FROM logs WHERE service = ? AND request_id = ?", (PROBE, self.probe_id)
-            ):
-                return f"the probe was stored within {(time.monotonic() - started) * 1000:.0f} ms"
+            with suppress(StoreNotFoundError):
+                if store.ask(_PROBE_STORED, {"service": PROBE, "request_id": self.probe_id}):
+                    return f"the probe was stored within {(time.monotonic() - started) * 1000:.0f} ms"
             time.sleep(_LOOK_S)
         raise HopFailure(f"the probe did not reach the store within {self.timeout_s:g} s")
 
     def store(self) -> str:
-        (counts,) = wiring.store(self.settings).query(_COUNTS)
-        return f"{self.settings.store_path}: {counts['predictions']!r} predictions, {counts['letters']!r} dead letters"
+        store = wiring.store(self.settings)
+        try:
+            counts = store.counts()
+        except StoreNotFoundError:
+            return f"{store.place} is not there yet: the sink makes it"
+        return f"{store.place}: {counts['predictions']} predictions, {counts['dead_letters']} dead letters"
 
     def _require_beats(self, role: str) -> None:
         """Every process of that role on this machine must have said lately that it serves."""

@@ -1,14 +1,24 @@
 """A store with a few days of predictions and some dead letters, for tests of the query side."""
 
+from collections.abc import Callable
 from pathlib import Path
 
+import pytest
+
 from consumers.documents import dead_letter_document, prediction_document
-from consumers.sinks.base import FieldValue
+from consumers.queries import SqliteStore
+from consumers.questions import Store
+from consumers.searches import ElasticsearchStore
+from consumers.sinks.base import FieldValue, Sink
+from consumers.sinks.elasticsearch import ElasticsearchSink
 from consumers.sinks.sqlite import SqliteSink
 from schemas.events import DeadLetter, Header
+from schemas.signature import Feature, FeatureKind
+from tests.services.elasticsearch_server import ElasticsearchServer
 
 DAY_MS = 86_400_000
 APRIL = 1_364_774_400_000
+BOTH = ["sqlite", pytest.param("elasticsearch", marks=pytest.mark.services)]
 
 
 def prediction(number: int, **changes: FieldValue) -> dict[str, FieldValue]:
@@ -81,14 +91,31 @@ def dead_letter(offset: int, **changes: object) -> DeadLetter:
     return DeadLetter(**(fields | changes))  # type: ignore[arg-type]  # a sample, checked by the codec elsewhere
 
 
-def fill(path: Path, predictions: list[dict[str, FieldValue]], letters: list[DeadLetter]) -> None:
-    """Write these to a store at `path`."""
-    sink = SqliteSink(path)
+FEATURES = tuple(
+    Feature(name=name, kind=FeatureKind.STRING, dtype="object", nullable=True)
+    for name in ("carrier", "tailnum", "origin", "dest")
+)
+
+
+def fill(sink: Sink, predictions: list[dict[str, FieldValue]], letters: list[DeadLetter]) -> None:
+    """Write these to a store, and let go of it."""
     sink.setup()
-    sink.write(
+    rejected = sink.write(
         [
             *(prediction_document(each, cluster_id="cluster", personal=frozenset()) for each in predictions),
             *(dead_letter_document(letter, personal=False) for letter in letters),
         ]
     )
     sink.close()
+    assert rejected == []
+
+
+def both_stores(kind: str, request: pytest.FixtureRequest, folder: Path) -> tuple[Sink, Store, Callable[[], None]]:
+    """An empty store of a kind to write, to ask, and a way to let what was written be found."""
+    if kind == "sqlite":
+        path = folder / "store.sqlite"
+        return SqliteSink(path), SqliteStore(path), lambda: None
+    server: ElasticsearchServer = request.getfixturevalue("elasticsearch")
+    settings = server.store_settings("both")
+    sink = ElasticsearchSink(settings, features_of=lambda _model: FEATURES)
+    return sink, ElasticsearchStore(settings), lambda: server.refresh("both")

@@ -54,6 +54,7 @@ def test_an_encoded_prediction_becomes_its_document(registry: DirectoryRegistry)
         "event_time": APRIL,
         "requested_at": APRIL + 1,
         "scored_at": APRIL + 2,
+        "latency_ms": 1,
         "source_partition": 4,
         "source_offset": 5,
         "cluster_id": "cluster",

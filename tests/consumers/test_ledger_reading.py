@@ -12,7 +12,8 @@ from consumers.errors import StoreNotFoundError
 from consumers.ledger import ModelLedger, OffsetRange
 from consumers.ledger_reading import NO_BROKER, NO_STORE, LedgerReader
 from consumers.log_counting import count_records
-from consumers.queries import TIME_MAX_S, Parameters, Row, Store
+from consumers.queries import SqliteStore
+from consumers.questions import TIME_MAX_S, Parameters, Question, Row
 from consumers.sinks.sqlite import SqliteSink
 from runtime.kafka import build_reader
 from runtime.settings import KafkaSettings, Settings
@@ -113,7 +114,7 @@ def test_without_a_broker_the_store_alone_is_settled(deployment: Settings) -> No
     """And the ledger says what it could not look at."""
     feed = Feed(deployment)
     _store(deployment, feed, [_receipt(feed, 0, 10), _receipt(feed, 12, 20)])
-    reader = LedgerReader(Store(deployment.store_path), topics=feed.topics, codec=feed.codec, kafka=None)
+    reader = LedgerReader(SqliteStore(deployment.store_path), topics=feed.topics, codec=feed.codec, kafka=None)
     ledger = reader.read("at_least_once")
 
     assert ledger.notes == (NO_BROKER,)
@@ -125,7 +126,7 @@ def test_a_broker_that_does_not_answer_is_no_broker(deployment: Settings) -> Non
     feed = Feed(deployment)
     _store(deployment, feed, [_receipt(feed, 0, 10)])
     nowhere = KafkaSettings(bootstrap_servers="127.0.0.1:1", request_timeout_s=0.5)
-    reader = LedgerReader(Store(deployment.store_path), topics=feed.topics, codec=feed.codec, kafka=nowhere)
+    reader = LedgerReader(SqliteStore(deployment.store_path), topics=feed.topics, codec=feed.codec, kafka=nowhere)
 
     assert reader.read("at_least_once").notes == (NO_BROKER,)
 
@@ -144,7 +145,7 @@ def test_without_a_store_the_topic_alone_is_settled(deployment: Settings) -> Non
 def test_without_either_there_is_nothing_to_settle(deployment: Settings) -> None:
     """The missing store is told with its remedy."""
     feed = Feed(deployment)
-    reader = LedgerReader(Store(deployment.store_path), topics=feed.topics, codec=feed.codec, kafka=None)
+    reader = LedgerReader(SqliteStore(deployment.store_path), topics=feed.topics, codec=feed.codec, kafka=None)
     with pytest.raises(StoreNotFoundError):
         reader.read("at_least_once")
 
@@ -193,7 +194,7 @@ def test_what_goes_beyond_a_bound_is_not_counted(deployment: Settings, records_m
     assert counted == ({ranges[0]: 20} if deadline_s else {})
 
 
-class _GrowingStore(Store):
+class _GrowingStore(SqliteStore):
     """A store into which the sink writes just before its receipts are asked for."""
 
     def __init__(self, path: Path, grow: Callable[[], None]) -> None:
@@ -202,12 +203,12 @@ class _GrowingStore(Store):
         self.grown = False
 
     def rows(
-        self, sql: str, parameters: Parameters = (), *, time_max_s: float = TIME_MAX_S
+        self, question: Question, parameters: Parameters | None = None, *, time_max_s: float = TIME_MAX_S
     ) -> Generator[Row, None, None]:
-        if "offset_from" in sql:
+        if "offset_from" in question.sql:
             self._grow()
             self.grown = True
-        yield from super().rows(sql, parameters, time_max_s=time_max_s)
+        yield from super().rows(question, parameters, time_max_s=time_max_s)
 
 
 def _receipt(feed: Feed, offset_from: int, offset_to: int, *, partition: int = 0) -> Receipt:
@@ -233,7 +234,7 @@ def _store(settings: Settings, feed: Feed, receipts: list[Receipt]) -> None:
 
 
 def _ledger_reader(settings: Settings, feed: Feed) -> LedgerReader:
-    return LedgerReader(Store(settings.store_path), topics=feed.topics, codec=feed.codec, kafka=settings.kafka)
+    return LedgerReader(SqliteStore(settings.store_path), topics=feed.topics, codec=feed.codec, kafka=settings.kafka)
 
 
 def _model(settings: Settings, feed: Feed) -> ModelLedger:

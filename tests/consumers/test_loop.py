@@ -7,7 +7,7 @@ from random import Random
 import pytest
 from confluent_kafka import TopicPartition
 
-from consumers.queries import Store
+from consumers.queries import SqliteStore
 from consumers.sinks.memory import MemorySink
 from consumers.sinks.sqlite import SqliteSink
 from consumers.stored_collections import COLLECTIONS
@@ -57,7 +57,7 @@ def test_every_topic_becomes_documents(deployment: Settings) -> None:
     """One event of each kind, and predictions in several partitions, are found in the store."""
     feed = Feed(deployment)
     _feed_one_of_each(feed)
-    store = Store(deployment.store_path)
+    store = SqliteStore(deployment.store_path)
     with running_sink(deployment, SqliteSink(deployment.store_path)):
         eventually(lambda: _counts(store).get("predictions") == 8 and len(_counts(store)) == 14)
         counts = _counts(store)
@@ -85,7 +85,7 @@ def test_replaying_everything_changes_nothing(deployment: Settings) -> None:
     feed = Feed(deployment)
     _feed_one_of_each(feed)
     feed.predictions([prediction(1, source_offset=50), prediction(1, source_offset=60)], PREDICTIONS)
-    store = Store(deployment.store_path)
+    store = SqliteStore(deployment.store_path)
     with running_sink(deployment, SqliteSink(deployment.store_path)):
         eventually(lambda: len(_counts(store)) == 14 and _repeats(store) == 3)
     before = _content(deployment)
@@ -398,13 +398,13 @@ def _command() -> Command:
     )
 
 
-def _counts(store: Store) -> dict[str, int]:
+def _counts(store: SqliteStore) -> dict[str, int]:
     """Documents by table; empty tables are left out."""
     counts = {each.name: int(str(store.query(f"{COUNTS}{each.name}")[0]["n"])) for each in COLLECTIONS}
     return {table: count for table, count in counts.items() if count}
 
 
-def _repeats(store: Store) -> int:
+def _repeats(store: SqliteStore) -> int:
     return int(str(store.query(f"{COUNTS}repeated_requests")[0]["n"]))
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from consumers.errors import QueryError
-from consumers.queries import Store
+from consumers.questions import Store
 from consumers.reports import (
     ErrorsOfReason,
     Latency,
@@ -16,12 +16,12 @@ from consumers.reports import (
     report_predictions,
     show_dead_letter,
 )
-from tests.consumers.stored import dead_letter, fill, prediction
+from tests.consumers.stored import BOTH, both_stores, dead_letter, fill, prediction
 
 
-@pytest.fixture
-def store(tmp_path: Path) -> Store:
-    """Two days of two versions, and three dead letters."""
+@pytest.fixture(params=BOTH)
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> Store:
+    """Two days of two versions, and three dead letters, in each kind of store."""
     predictions = [prediction(number) for number in range(24)]
     predictions += [prediction(number, label="1", score=0.75) for number in range(24, 30)]
     predictions += [prediction(number, version="2", label=None, score=0.5) for number in range(30, 40)]
@@ -30,8 +30,10 @@ def store(tmp_path: Path) -> Store:
         dead_letter(2),
         dead_letter(3, reason="no_key", stage="validate", model="other"),
     ]
-    fill(tmp_path / "store.sqlite", predictions, letters)
-    return Store(tmp_path / "store.sqlite")
+    sink, store, let_be_found = both_stores(request.param, request, tmp_path)
+    fill(sink, predictions, letters)
+    let_be_found()
+    return store
 
 
 def test_predictions_by_version_and_day(store: Store) -> None:
@@ -77,9 +79,12 @@ def test_a_dead_letter_is_shown_whole(store: Store) -> None:
     shown = show_dead_letter(store, "cluster:flights.requests:0:1")
 
     assert (shown["value"], shown["key"]) == (b"\x00\x01", b"N1")
-    assert shown["headers"] == (
-        '[{"name":"a","value":"text"},{"name":"b","value_base64":"/w=="},{"name":"c","value":null}]'
-    )
+    assert shown["headers"] == [
+        {"name": "a", "value": "text"},
+        {"name": "b", "value_base64": "/w=="},
+        {"name": "c", "value": None},
+    ]
+    assert (shown["id"], shown["value_truncated"]) == ("cluster:flights.requests:0:1", False)
     assert str(shown["remedy"]).startswith("send the whole record")
     with pytest.raises(QueryError, match="no dead letter"):
         show_dead_letter(store, "elsewhere")

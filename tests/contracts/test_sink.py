@@ -1,12 +1,13 @@
 """What every store of documents does, whichever it is; a new store joins by adding its probe."""
 
+import base64
 import itertools
 import sqlite3
 from collections.abc import Iterator, Mapping
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
-from typing import Protocol
+from typing import Literal, Protocol
 
 import orjson
 import pytest
@@ -15,10 +16,15 @@ from hypothesis import strategies as st
 
 from consumers.errors import StoreUnavailableError
 from consumers.sinks.base import Document, FieldValue, Sink
+from consumers.sinks.elasticsearch import ElasticsearchSink
+from consumers.sinks.elasticsearch_names import IndexNames
 from consumers.sinks.memory import MemorySink
 from consumers.sinks.sqlite import SqliteSink
 from consumers.sinks.sqlite_tables import REPEATED_TABLE
-from consumers.stored_collections import COLLECTIONS, FieldKind
+from consumers.stored_collections import COLLECTIONS, REPEATED_REQUESTS, FieldKind, JsonShape, StoredField
+from schemas.reasons import Reason
+from schemas.signature import Feature, FeatureKind
+from tests.services.elasticsearch_server import ElasticsearchServer
 
 NOON = 1_364_817_600_123
 SAMPLES: Mapping[FieldKind, FieldValue] = {
@@ -27,9 +33,22 @@ SAMPLES: Mapping[FieldKind, FieldValue] = {
     FieldKind.NUMBER: 0.25,
     FieldKind.BOOLEAN: True,
     FieldKind.TIME: NOON,
-    FieldKind.JSON: {"b": [1, None, "x"], "a": 0.5},
     FieldKind.BYTES: b"\x00\xff",
 }
+JSON_SAMPLES: Mapping[JsonShape, FieldValue] = {
+    JsonShape.FREE: {"b": [1, None, "x", {"c": False}], "a": 0.5},
+    JsonShape.NUMBERS: [0.25, 0.75],
+    JsonShape.WORDS: ["one", "two"],
+    JsonShape.COUNTS: {Reason.TRUNCATED.value: 2},
+    JsonShape.FEATURES: {"weight": 0.5, "stops": 1 << 53, "late": None, "carrier": "UA"},
+}
+FEATURES = (
+    Feature(name="weight", kind=FeatureKind.NUMBER, dtype="float64"),
+    Feature(name="height", kind=FeatureKind.NUMBER, dtype="float64"),
+    Feature(name="stops", kind=FeatureKind.INTEGER, dtype="int64"),
+    Feature(name="late", kind=FeatureKind.BOOLEAN, dtype="bool"),
+    Feature(name="carrier", kind=FeatureKind.STRING, dtype="object"),
+)
 
 
 class SinkProbe(Protocol):
@@ -44,6 +63,41 @@ class SinkProbe(Protocol):
     def break_down(self) -> None: ...
 
     def mend(self) -> None: ...
+
+
+class ElasticsearchProbe:
+    """The store of real deployments; it is down while its cluster takes nothing."""
+
+    def __init__(self, server: ElasticsearchServer) -> None:
+        self._server = server
+        settings = server.store_settings("contract", bulk_bytes_max=1 << 16)
+        self._names = IndexNames(settings.index_prefix)
+        self.sink: Sink = ElasticsearchSink(settings, features_of=lambda _model: FEATURES)
+
+    def read(self, collection: str) -> dict[str, dict[str, FieldValue]]:
+        declared = next(known for known in (*COLLECTIONS, REPEATED_REQUESTS) if known.name == collection)
+        pattern = self._names.pattern(declared)
+        with self._server.client() as client:
+            client.indices.refresh(index=pattern)
+            hits = client.search(index=pattern, size=1_000)["hits"]["hits"]
+        kinds = {field.name: field.kind for field in declared.fields}
+        return {
+            hit["_id"]: {name: _from_source(hit["_source"][name], kind) for name, kind in kinds.items()} for hit in hits
+        }
+
+    def repeated(self) -> set[tuple[FieldValue, ...]]:
+        names = ("document_id", "cluster_id", "source_partition", "source_offset")
+        return {tuple(fields[name] for name in names) for fields in self.read(REPEATED_REQUESTS.name).values()}
+
+    def break_down(self) -> None:
+        self._set_read_only(True)
+
+    def mend(self) -> None:
+        self._set_read_only(None)
+
+    def _set_read_only(self, value: Literal[True] | None) -> None:
+        with self._server.client() as client:
+            client.cluster.put_settings(persistent={"cluster.blocks.read_only": value})
 
 
 class MemoryProbe:
@@ -98,10 +152,10 @@ class SqliteProbe:
             return connection.execute(sql).fetchall()
 
 
-@pytest.fixture(params=["memory", "sqlite"])
+@pytest.fixture(params=["memory", "sqlite", pytest.param("elasticsearch", marks=pytest.mark.services)])
 def probe(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[SinkProbe]:
     """Each store in turn, set up and empty."""
-    made = _probe(request.param, tmp_path)
+    made = _probe(request.param, request, tmp_path)
     made.sink.setup()
     yield made
     made.sink.close()
@@ -148,11 +202,11 @@ def test_the_highest_revision_stays(probe: SinkProbe) -> None:
 
 def test_nan_and_infinity_are_missing(probe: SinkProbe) -> None:
     """A store has no NaN: numbers that are not finite come back as null, in JSON too."""
-    features: FieldValue = {"x": float("nan"), "y": 1.0}
+    features: FieldValue = {"weight": float("nan"), "height": 1.0}
     probe.sink.write([sample("predictions", score=float("inf"), features=features)])
     stored = probe.read("predictions")["one"]
 
-    assert (stored["score"], stored["features"]) == (None, {"x": None, "y": 1.0})
+    assert (stored["score"], stored["features"]) == (None, {"weight": None, "height": 1.0})
 
 
 @pytest.mark.parametrize(
@@ -222,26 +276,31 @@ def test_a_second_delivery_of_one_record_is_no_repeat(probe: SinkProbe) -> None:
     assert probe.repeated() == set()
 
 
-def test_any_cut_into_writes_gives_the_same_store(tmp_path_factory: pytest.TempPathFactory) -> None:
-    """Both stores hold the same documents and repeats after any sequence of writes."""
+@pytest.mark.parametrize(
+    ("kind", "examples"), [("sqlite", 30), pytest.param("elasticsearch", 6, marks=pytest.mark.services)]
+)
+def test_any_cut_into_writes_gives_the_same_store(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, kind: str, examples: int
+) -> None:
+    """A store holds the same documents and repeats as the one in memory after any sequence of writes."""
 
-    @settings(max_examples=30, deadline=None)
+    @settings(max_examples=examples, deadline=None)
     @given(
         writes=st.lists(
             st.lists(st.tuples(st.sampled_from("abc"), st.integers(0, 5)), max_size=6), min_size=1, max_size=5
         )
     )
     def check(writes: list[list[tuple[str, int]]]) -> None:
-        probes = [_probe(kind, tmp_path_factory.mktemp("store")) for kind in ("memory", "sqlite")]
+        probes = [_probe(each, request, tmp_path_factory.mktemp("store")) for each in ("memory", kind)]
         for made in probes:
             made.sink.setup()
             for write in writes:
                 made.sink.write(
                     [sample("predictions", document_id=key, revision=at, source_offset=at) for key, at in write]
                 )
-        memory, sqlite = probes
-        stored = (sqlite.read("predictions"), sqlite.repeated())
-        sqlite.sink.close()
+        memory, probe = probes
+        stored = (probe.read("predictions"), probe.repeated())
+        probe.sink.close()
 
         assert stored == (memory.read("predictions"), memory.repeated())
 
@@ -251,12 +310,24 @@ def test_any_cut_into_writes_gives_the_same_store(tmp_path_factory: pytest.TempP
 def sample(collection: str, *, document_id: str = "one", revision: int = 0, **changes: FieldValue) -> Document:
     """A document with a plausible value in every field."""
     declared = next(known for known in COLLECTIONS if known.name == collection)
-    fields = {field.name: SAMPLES[field.kind] for field in declared.fields} | changes
+    fields = {field.name: _sample(field) for field in declared.fields} | changes
     return Document(collection, document_id, fields, NOON, revision if declared.revised else None)
 
 
-def _probe(kind: str, directory: Path) -> SinkProbe:
-    return MemoryProbe() if kind == "memory" else SqliteProbe(directory / "store.sqlite")
+def _sample(field: StoredField) -> FieldValue:
+    return JSON_SAMPLES[field.shape] if field.kind is FieldKind.JSON else SAMPLES[field.kind]
+
+
+def _probe(kind: str, request: pytest.FixtureRequest, directory: Path) -> SinkProbe:
+    if kind == "memory":
+        return MemoryProbe()
+    if kind == "sqlite":
+        return SqliteProbe(directory / "store.sqlite")
+    return ElasticsearchProbe(request.getfixturevalue("elasticsearch"))
+
+
+def _from_source(value: FieldValue, kind: FieldKind) -> FieldValue:
+    return base64.b64decode(value) if kind is FieldKind.BYTES and isinstance(value, str) else value
 
 
 def _as_read(value: FieldValue, kind: FieldKind) -> FieldValue:

@@ -11,7 +11,8 @@ from consumers.documents import (
     prediction_document,
     receipt_document,
 )
-from consumers.queries import Row, Store
+from consumers.queries import SqliteStore
+from consumers.questions import Row
 from consumers.sinks.base import Document
 from consumers.sinks.sqlite import SqliteSink
 from consumers.stored_collections import COLLECTIONS
@@ -26,7 +27,7 @@ CLUSTER = "cluster"
 
 
 @pytest.fixture(scope="module")
-def store(tmp_path_factory: pytest.TempPathFactory) -> Store:
+def store(tmp_path_factory: pytest.TempPathFactory) -> SqliteStore:
     """Two days of flights under two versions, a label for every second of them, one dead letter."""
     path = tmp_path_factory.mktemp("analysts") / "store.sqlite"
     sink = SqliteSink(path)
@@ -34,11 +35,11 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Store:
     rejected = sink.write([*_predictions(), *_labels(), *_control(), _receipt(), _letter()])
     sink.close()
     assert rejected == []
-    return Store(path)
+    return SqliteStore(path)
 
 
 @pytest.mark.parametrize("sql", QUESTIONS, ids=lambda sql: " ".join(sql.split())[:40])
-def test_every_question_has_an_answer(store: Store, sql: str) -> None:
+def test_every_question_has_an_answer(store: SqliteStore, sql: str) -> None:
     """Each SQL block of the page is a question that the store understands and can answer."""
     rows = store.query(sql)
 
@@ -46,12 +47,12 @@ def test_every_question_has_an_answer(store: Store, sql: str) -> None:
     assert all(None not in row.values() for row in rows)
 
 
-def test_the_page_has_five_questions_and_more(store: Store) -> None:
+def test_the_page_has_five_questions_and_more(store: SqliteStore) -> None:
     """Nobody removes the questions without noticing."""
     assert len(QUESTIONS) >= 5
 
 
-def test_days_and_versions_are_told_apart(store: Store) -> None:
+def test_days_and_versions_are_told_apart(store: SqliteStore) -> None:
     """The first question gives one row for each version and day."""
     rows = store.query(QUESTIONS[0])
 
@@ -59,7 +60,7 @@ def test_days_and_versions_are_told_apart(store: Store) -> None:
     assert expected == [(row["version"], row["day"], row["predictions"]) for row in rows]
 
 
-def test_error_rates_come_with_their_coverage(store: Store) -> None:
+def test_error_rates_come_with_their_coverage(store: SqliteStore) -> None:
     """The second question judges the labeled half alone and says that it is half."""
     rows = store.query(QUESTIONS[1])
 
@@ -70,7 +71,7 @@ def test_error_rates_come_with_their_coverage(store: Store) -> None:
     assert expected == sorted(rows, key=lambda row: str(row["version"]))
 
 
-def test_a_request_is_traced_to_who_activated_its_version(store: Store) -> None:
+def test_a_request_is_traced_to_who_activated_its_version(store: SqliteStore) -> None:
     """The last questions follow one request to its label, its deployment and its receipt."""
     traced, receipt = (store.query(sql)[0] for sql in QUESTIONS[-2:])
 

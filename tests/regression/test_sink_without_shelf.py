@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from penstock.roles import sink
-from penstock.roles.sink import PersonalFeatures
+from penstock import model_features
+from penstock.model_features import ModelFeatures
 from registry.subjects import ModelSchemas
 from schemas.directory_registry import DirectoryRegistry
 from schemas.signature import Container, Feature, FeatureKind, Signature, Task
@@ -20,9 +20,9 @@ def test_personal_features_are_those_that_any_version_called_so(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A later version that leaves the mark out does not take it back."""
-    monkeypatch.setattr(sink, "PERSONAL_KEPT_S", 0.0)
+    monkeypatch.setattr(model_features, "KEPT_S", 0.0)
     schemas = DirectoryRegistry(tmp_path / "schemas.sqlite")
-    personal = PersonalFeatures(schemas, Topics("prod."))
+    personal = ModelFeatures(schemas, Topics("prod.")).personal
     found = [personal("flights")]
     for features in ((TAIL,), (replace(TAIL, personal=True),), (TAIL,)):
         ModelSchemas(schemas, Topics("prod.")).register("flights", replace(SIGNATURE, features=features))

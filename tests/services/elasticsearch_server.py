@@ -15,9 +15,11 @@ import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from elasticsearch import ApiError, Elasticsearch, TransportError
 
+from runtime.settings import StoreSettings
 from tests.services.errors import ServerFailedError
 from tests.services.fetching import fetched
 from tests.services.ports import answers, free_ports
@@ -148,6 +150,18 @@ class ElasticsearchServer:
     def client(self) -> Elasticsearch:
         """A client as tests use it, to look behind penstock's back."""
         return Elasticsearch(self.url, request_timeout=60.0)
+
+    def store_settings(self, prefix: str, **changes: Any) -> StoreSettings:
+        """Settings of a store here whose indices begin with that prefix; what earlier tests left there is gone."""
+        with self.client() as client:
+            for index in client.indices.get(index=f"{prefix}-*"):
+                client.indices.delete(index=index)
+        return StoreSettings(elasticsearch_urls=self.url, index_prefix=prefix, **changes)
+
+    def refresh(self, prefix: str) -> None:
+        """Let everything that was written under that prefix be found."""
+        with self.client() as client:
+            client.indices.refresh(index=f"{prefix}-*")
 
     def _unpack(self) -> Path:
         """The distribution in a folder of its own, which the server's user may read and write.

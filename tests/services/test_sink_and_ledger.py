@@ -9,7 +9,7 @@ from confluent_kafka import Producer
 from consumers.coverage import FindingKind
 from consumers.ledger import ModelLedger
 from consumers.ledger_reading import LedgerReader
-from consumers.queries import Store
+from consumers.queries import SqliteStore
 from consumers.sinks.sqlite import SqliteSink
 from runtime.kafka import build_producer, cluster_id, ensure_topics
 from runtime.settings import KafkaSettings, Settings, StoreSettings, TopicSettings
@@ -64,7 +64,7 @@ def test_records_are_counted_and_not_offsets(settings: Settings) -> None:
 def test_sinks_that_come_and_go_leave_one_document_each(settings: Settings) -> None:
     """A second sink joins, the first leaves, while predictions flow: every one is stored, none twice."""
     feed = Feed(settings)
-    store = Store(settings.store_path)
+    store = SqliteStore(settings.store_path)
     with running_sink(settings, SqliteSink(settings.store_path)):
         _predict(feed, range(100))
         with running_sink(settings, SqliteSink(settings.store_path)) as second:
@@ -80,7 +80,7 @@ def test_sinks_that_come_and_go_leave_one_document_each(settings: Settings) -> N
 def test_a_broker_that_goes_away_is_waited_for(settings: Settings, kafka: KafkaServer) -> None:
     """The sink outlives a restart of the broker and goes on."""
     feed = Feed(settings)
-    store = Store(settings.store_path)
+    store = SqliteStore(settings.store_path)
     with running_sink(settings, SqliteSink(settings.store_path)):
         _predict(feed, range(100))
         eventually(lambda: _stored(store) == 100)
@@ -110,7 +110,7 @@ def _receipt(settings: Settings, topic: str, offset_from: int, offset_to: int) -
 
 
 def _model(settings: Settings, feed: Feed) -> ModelLedger:
-    reader = LedgerReader(Store(settings.store_path), topics=feed.topics, codec=feed.codec, kafka=settings.kafka)
+    reader = LedgerReader(SqliteStore(settings.store_path), topics=feed.topics, codec=feed.codec, kafka=settings.kafka)
     (model,) = reader.read("exactly_once").models
     return model
 
@@ -121,5 +121,5 @@ def _predict(feed: Feed, numbers: range) -> None:
         feed.predictions([prediction(number, source_partition=partition)], PREDICTIONS, partition=partition)
 
 
-def _stored(store: Store) -> int:
+def _stored(store: SqliteStore) -> int:
     return int(str(store.query("SELECT count(*) AS n FROM predictions")[0]["n"]))
