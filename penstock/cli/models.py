@@ -87,15 +87,16 @@ def add(
     # pandas takes a second to import, and listing versions does not need it.
     from penstock.cli.samples import read_sample  # noqa: PLC0415
 
+    rows, unseen = read_sample(sample), None if holdout is None else read_sample(holdout)
     if against is None and target is not None:
         against = version_to_compare(settings, name)
     shelf = wiring.shelf(settings)
     record = shelf.add(
         name,
         shelf.estimator_in(file),
-        read_sample(sample),
+        rows,
         target=target,
-        holdout=None if holdout is None else read_sample(holdout),
+        holdout=unseen,
         against=against,
         task=None if task is None else Task(task),
         time=time,
