@@ -9,8 +9,9 @@ from dataclasses import dataclass
 import structlog
 
 from runtime.metrics import PROCESS_EXITS, PROCESS_RESTARTS, Meters
-from runtime.process import EXIT_FENCED, read_status, status_path
+from runtime.process import EXIT_FENCED
 from runtime.settings import Settings
+from runtime.status import read_status, status_path
 from runtime.watchdog import EXIT_HUNG, EXIT_MEMORY
 
 HEALTHY_AFTER_S = 30.0

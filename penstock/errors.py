@@ -13,6 +13,7 @@ FrontDoorError
 ├── TooFewPredictionsError a tail ended before as many came as were asked for
 ├── TopicNotFoundError     the broker has no such topic
 ├── HopBrokenError         `penstock doctor` found a broken hop
+├── UnhealthyError         a process does not serve
 └── DemoFailedError        the demo did not come out as it must
 """
 
@@ -127,6 +128,10 @@ class HopBrokenError(FrontDoorError):
     def __init__(self, hop: str, detail: str) -> None:
         super().__init__(f"the broken hop is {hop}: {detail}")
         self.hop = hop
+
+
+class UnhealthyError(FrontDoorError):
+    """A process does not serve; the message says what it last said of itself."""
 
 
 class DemoFailedError(FrontDoorError):

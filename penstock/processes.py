@@ -5,6 +5,7 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from importlib import import_module
 
 from penstock import wiring
+from penstock.roles import ROLES
 from runtime.clock import SystemClock
 from runtime.kafka import build_log_producer, is_embedded
 from runtime.log_outlet import Outlet
@@ -15,8 +16,6 @@ from runtime.process import Body, Process
 from runtime.settings import Settings
 from runtime.sole_process import sole_process
 from schemas.topics import LOGS
-
-ROLES = ("broker", "controller", "scorer", "sink")
 
 
 def run(role: str, settings: Settings, *, slot: int, supervised: bool) -> int:

@@ -10,37 +10,21 @@ import signal
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Literal
 
-import orjson
 import structlog
 
 from runtime.clock import Clock
 from runtime.errors import FencedError
 from runtime.metrics import READY, Meters
+from runtime.status import State, Status, status_path, write_status
 
 EXIT_FAILED = 1
 EXIT_FENCED = 72
 BEAT_EVERY_S = 1.0
 
 Body = Callable[[threading.Event, Callable[[], None]], None]
-State = Literal["starting", "ready", "stopping", "stopped", "failed"]
 _log = structlog.get_logger("penstock.process")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Status:
-    """What a process last said of itself; `beat_at` is in ms since the epoch, `metrics_port` serves /metrics."""
-
-    role: str
-    slot: int
-    pid: int
-    state: State
-    beat_at: int
-    metrics_port: int
-    detail: str = ""
 
 
 class Process:
@@ -50,7 +34,7 @@ class Process:
         self.role = role
         self.slot = slot
         self.stop = threading.Event()
-        self._path = status_path(run_dir, role, slot)
+        self._run_dir = run_dir
         self._clock = clock
         self._meters = meters
         self._metrics_port = metrics_port
@@ -124,29 +108,18 @@ class Process:
         )
         with self._lock:
             try:
-                self._path.parent.mkdir(parents=True, exist_ok=True)
-                temporary = self._path.with_suffix(f".{os.getpid()}")
-                temporary.write_bytes(orjson.dumps(asdict(status)))
-                temporary.replace(self._path)
+                write_status(self._run_dir, status)
             except OSError as error:
                 # A full disk silences the file, not the process: it goes on, and says so once.
                 if not self._writes_fail:
-                    _log.error("status can't be written", path=str(self._path), detail=str(error))
+                    _log.error(
+                        "status can't be written",
+                        path=str(status_path(self._run_dir, self.role, self.slot)),
+                        detail=str(error),
+                    )
                 self._writes_fail = True
             else:
                 self._writes_fail = False
-
-
-def status_path(run_dir: Path, role: str, slot: int) -> Path:
-    return run_dir / f"{role}-{slot}.json"
-
-
-def read_status(run_dir: Path, role: str, slot: int) -> Status | None:
-    """The last status of a slot, or None when it never ran or left no readable one."""
-    try:
-        return Status(**orjson.loads(status_path(run_dir, role, slot).read_bytes()))
-    except (FileNotFoundError, ValueError, TypeError):
-        return None
 
 
 def wait_until(condition: Callable[[], bool], *, timeout_s: float, every_s: float = 0.05) -> bool:

@@ -14,18 +14,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import click
-from confluent_kafka import KafkaException
 
+from penstock.cli.lazy import DEBUG
 from penstock.cli.root import root
 from penstock.errors import OutputKindError
 from penstock.room_errors import ROOM_ERRORS
 from producers.errors import ColumnNotFoundError, FileContentError, FileKindError
-from runtime.command_logs import configure_command_logs
 from runtime.settings import SettingsError
 
 OK, FAILURE, USAGE, INTERRUPTED = 0, 1, 2, 130
 _USAGE_ERRORS = (ColumnNotFoundError, FileContentError, FileKindError, OutputKindError, SettingsError)
-DEBUG = "PENSTOCK_DEBUG"
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +36,6 @@ class Verdict:
 
 def run_command(arguments: Sequence[str]) -> int:
     """Run `penstock` with these arguments; returns the exit code and never raises."""
-    configure_command_logs(verbose=bool(os.environ.get(DEBUG)))
     try:
         code = root.main(args=list(arguments), prog_name="penstock", standalone_mode=False)
         sys.stdout.flush()
@@ -66,9 +63,15 @@ def classify(error: BaseException) -> Verdict:
         return Verdict(OK)
     if isinstance(error, (*ROOM_ERRORS, OSError)):
         return Verdict(USAGE if isinstance(error, _USAGE_ERRORS) else FAILURE, _one_line(error))
-    if isinstance(error, KafkaException):
+    if _is_kafka(error):
         return Verdict(FAILURE, f"Kafka: {_one_line(error.args[0].str())}")
     return Verdict(FAILURE, _bug(error))
+
+
+def _is_kafka(error: BaseException) -> bool:
+    """Whether Kafka's client raised it; a command that never took the client in can't have met it."""
+    client = sys.modules.get("confluent_kafka")
+    return client is not None and isinstance(error, client.KafkaException)
 
 
 def _forget_stdout() -> None:

@@ -1,10 +1,14 @@
 """A group whose commands are imported when they are called, so that `--help` does not wait for scikit-learn."""
 
+import os
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import import_module
 
 import click
+
+DEBUG = "PENSTOCK_DEBUG"
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,6 +21,9 @@ class LazyCommand:
     def load(self) -> click.Command:
         module, _, name = self.target.partition(":")
         command = getattr(import_module(module), name)
+        if "structlog" in sys.modules:
+            # Logs are set up for commands whose parts log; taking the library in costs those that are asked often.
+            import_module("runtime.command_logs").configure_command_logs(verbose=bool(os.environ.get(DEBUG)))
         assert isinstance(command, click.Command), f"{self.target} is not a command"
         return command
 

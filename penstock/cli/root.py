@@ -11,6 +11,7 @@ _COMMANDS = {
     "up": LazyCommand("penstock.cli.stack:up", "Run the whole stack in the foreground."),
     "run": LazyCommand("penstock.cli.stack:run", "Run one process of the stack alone."),
     "demo": LazyCommand("penstock.cli.demo:demo", "Score a year's flights and see the whole loop work."),
+    "health": LazyCommand("penstock.cli.health:health", "Tell whether one process serves."),
     "doctor": LazyCommand("penstock.cli.doctor:doctor", "Send a probe through every hop and name the broken one."),
     "models": LazyCommand("penstock.cli.models:models", "Register, list, verify and withdraw model versions."),
     "activate": LazyCommand("penstock.cli.activate:activate", "Let a version of a model serve."),

@@ -9,6 +9,7 @@ import orjson
 from penstock import processes, supervisor
 from penstock.cli.options import config_given, example, with_settings
 from penstock.cli.output import say
+from penstock.roles import ROLES
 from runtime.settings import Settings
 from runtime.stack import Stack, attach
 
@@ -34,7 +35,7 @@ def up(settings: Settings) -> int:
 
 
 @click.command(epilog=example("penstock run scorer --slot 1 --config penstock.toml"))
-@click.argument("role", type=click.Choice(sorted(processes.ROLES)))
+@click.argument("role", type=click.Choice(sorted(ROLES)))
 @click.option(
     "--slot", type=click.IntRange(min=0), default=0, show_default=True, help="Which of several such processes."
 )

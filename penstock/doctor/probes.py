@@ -21,13 +21,13 @@ from penstock import wiring
 from penstock.commanding import command
 from penstock.deployed import deployments
 from penstock.doctor.hops import Hop, HopFailure
+from penstock.health import fault_of
 from producers.publisher import Publisher
 from registry.catalogue import VersionState
 from runtime.clock import SystemClock
 from runtime.group_lag import GroupLag
 from runtime.groups import scorer_group
 from runtime.kafka import SYSTEM_PARTITION, build_reader, is_embedded, partition_counts, system_partition
-from runtime.process import read_status
 from runtime.schema_registry import schema_registry_place
 from runtime.settings import Settings
 from runtime.stack import attach, find_stack
@@ -36,7 +36,6 @@ from schemas.events import DeploymentState, LogEntry
 from schemas.topics import LOGS, REQUESTS
 
 PROBE = "doctor"
-_SILENT_MS = 8_000
 _LOOK_S = 0.2
 _PROBE_STORED = Question(
     collection=LOG_LINES,
@@ -216,7 +215,11 @@ class Probes:
         """Every process of that role on this machine must have said lately that it serves."""
         stack = find_stack(self.settings)
         names = [name for name in stack.processes if name.startswith(f"{role}-")] if stack is not None else []
-        wrong = [fault for name in names if (fault := _fault_of(self.settings, name))]
+        wrong = [
+            fault
+            for name in names
+            if (fault := fault_of(self.settings, role, int(name.rpartition("-")[2]), timeout_s=self.timeout_s))
+        ]
         if wrong:
             raise HopFailure("; ".join(wrong))
 
@@ -240,17 +243,3 @@ class Probes:
             time.sleep(_LOOK_S)
             latest = sum(each.records for each in lag.of_topic(topic, partitions))
         return latest
-
-
-def _fault_of(settings: Settings, name: str) -> str | None:
-    """What is wrong with a process by its last word; None when it said lately that it serves."""
-    role, _, slot = name.rpartition("-")
-    status = read_status(settings.run_dir, role, int(slot))
-    if status is None:
-        return f"{name} has not started"
-    silent_ms = SystemClock().now_ms() - status.beat_at
-    if silent_ms > _SILENT_MS:
-        return f"{name} has been silent for {silent_ms // 1000} s"
-    if status.state != "ready":
-        return f"{name} is {status.state}{': ' if status.detail else ''}{status.detail}"
-    return None

@@ -7,7 +7,7 @@ import orjson
 import pytest
 
 from docs.pages.settings import setting_names, variable_of
-from penstock.processes import ROLES
+from penstock.roles import ROLES
 from tests.house.command_lines import fault_of
 from tests.house.sources import ROOMS, ROOT
 

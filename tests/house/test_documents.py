@@ -10,7 +10,7 @@ from consumers.coverage import FindingKind
 from docs.pages.cli import commands
 from docs.pages.settings import setting_names
 from docs.reference import FOLDER, stale
-from penstock.processes import ROLES
+from penstock.roles import ROLES
 from runtime.metrics import METRICS, Metric
 from schemas.events import EVENT_TYPES
 from schemas.reasons import Reason

@@ -10,8 +10,8 @@ import pytest
 from confluent_kafka import KafkaError, Message, Producer
 
 from penstock import wiring
-from runtime.process import read_status
 from runtime.settings import load_settings
+from runtime.status import read_status
 from tests.contracts.request_generation import damaged
 from tests.services.scoring_model import RequestEncoder, ScoringModel, build_scoring_model, entity_of
 from tests.services.waiting import wait_for

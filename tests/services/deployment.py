@@ -18,8 +18,8 @@ from penstock import wiring
 from penstock.commanding import command as send_command
 from runtime.groups import scorer_group
 from runtime.kafka import ensure_topics
-from runtime.process import read_status
 from runtime.settings import Settings, load_settings
+from runtime.status import read_status
 from schemas.codec import E
 from schemas.topics import DEAD_LETTERS, PREDICTIONS, RECEIPTS, REQUESTS
 from tests.services.kafka_server import KafkaServer
