@@ -217,7 +217,7 @@ def dead_letter_document(letter: DeadLetter, *, personal: bool) -> Document:
 
 
 def deployment_document(state: DeploymentState) -> Document:
-    """One document per model and generation."""
+    """One document per model and generation: the newest revision of it."""
     return Document(
         "deployments",
         f"{state.model}:{state.generation}",
@@ -233,6 +233,12 @@ def deployment_document(state: DeploymentState) -> Document:
             "command_id": state.command_id,
             "decided_at": state.decided_at,
             "withdrawn": [asdict(version) for version in state.withdrawn],
+            "deployment_revision": state.revision,
+            "standby": [asdict(version) for version in state.standby],
+            "overrides": [asdict(override) for override in state.overrides],
+            "rollout": None if state.rollout is None else asdict(state.rollout),
+            "frozen_by": state.frozen_by,
+            "cool_down_until": state.cool_down_until or None,
         },
         state.decided_at,
     )
@@ -281,6 +287,7 @@ def journal_document(entry: JournalEntry) -> Document:
             "actions": list(entry.actions),
             "outcome": entry.outcome,
             "reason": entry.reason,
+            "digest": entry.digest,
         },
         entry.now,
     )

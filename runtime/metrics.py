@@ -179,6 +179,20 @@ LOG_LINES_DROPPED = Metric(
     roles=EVERY_ROLE,
     labels=("destination",),
 )
+DECISIONS = Metric(
+    name="penstock_decisions",
+    kind="counter",
+    doc="Inputs that the controller has decided on: accepted, refused, acted, noted or ignored.",
+    roles=("controller",),
+    labels=("outcome",),
+)
+ROLLOUT_SHARE = Metric(
+    name="penstock_rollout_share",
+    kind="gauge",
+    doc="Share of the entities that a version serves, 0 to 1, as the controller last decided.",
+    roles=("controller",),
+    labels=("model", "version"),
+)
 RESIDENT_BYTES = Metric(
     name="penstock_resident_bytes", kind="gauge", doc="Resident memory of the process.", roles=EVERY_ROLE
 )
@@ -208,6 +222,8 @@ METRICS = (
     READY,
     BUILD_INFO,
     LOG_LINES_DROPPED,
+    DECISIONS,
+    ROLLOUT_SHARE,
     RESIDENT_BYTES,
 )
 

@@ -159,6 +159,43 @@ class DriftSettings(Section):
     )
 
 
+class RolloutSettings(Section):
+    """How rollouts are decided, where their command says nothing else."""
+
+    judged_by: Literal["labels", "guardrails"] = Field(
+        "labels", description="labels: by evidence from matured labels; guardrails: by time and guardrails alone"
+    )
+    promotion: Literal["auto", "manual"] = Field("auto", description="manual: a person gives the word for everything")
+    alpha: float = Field(0.05, gt=0, lt=0.5, description="probability of a false decision, in each direction")
+    margin: float = Field(0.02, ge=0, lt=1, description="difference of mean loss up to which a canary is no worse")
+    block_labels_min: int = Field(100, ge=1, description="labels of each arm that are judged at once, at least")
+    labels_max: int = Field(100_000, ge=1, description="labels of both arms after which a rollout is Inconclusive")
+    coverage_min: float = Field(0.9, ge=0, le=1, description="cohorts with a smaller share of labels do not count")
+    step_duration_s: Seconds = Field(300.0, description="least time of a step")
+    step_labels_min: int = Field(100, ge=0, description="least matured labels of the candidate in a step")
+    step_deadline_s: Seconds = Field(86_400.0, description="a step that takes longer makes a rollout Inconclusive")
+    warm_up_s: float = Field(5.0, ge=0, description="time between loading and switching in a blue-green rollout")
+    cool_down_s: float = Field(3_600.0, ge=0, description="no rollout begins for so long after an automatic rollback")
+    guardrail_readings: int = Field(5, ge=1, le=100, description="newest readings of a guardrail that count")
+    guardrail_breaches: int = Field(3, ge=1, le=100, description="breaches among them that roll back")
+    guardrail_rows_min: int = Field(200, ge=1, description="rows of each arm that a reading is made of, at least")
+    guardrail_every_s: float = Field(10.0, ge=0, description="time that a reading is made of, at least")
+    dead_letter_share_max: float = Field(
+        0.01, ge=0, le=1, description="candidate's share of dead letters minus control's"
+    )
+    not_finite_share_max: float = Field(0.0, ge=0, le=1, description="share of scores that are NaN or infinite")
+    score_shift_max: float = Field(
+        0.5, gt=0, description="mean distance of score quantiles between arms, in units of control's spread"
+    )
+    row_us_max: float = Field(50_000.0, gt=0, description="mean time that fitting and scoring one row takes, us")
+
+    @model_validator(mode="after")
+    def _breaches_within_readings(self) -> Self:
+        if self.guardrail_breaches > self.guardrail_readings:
+            raise ValueError("guardrail_breaches can't be more than guardrail_readings, of which they are a part")
+        return self
+
+
 class RegistrySettings(Section):
     """What a model version may be, and when a worker believes it."""
 
@@ -312,6 +349,7 @@ class Settings(BaseSettings):
     schema_registry: SchemaRegistrySettings = SchemaRegistrySettings()
     scoring: ScoringSettings = ScoringSettings()
     drift: DriftSettings = DriftSettings()
+    rollout: RolloutSettings = RolloutSettings()
     registry: RegistrySettings = RegistrySettings()
     policy: PolicySettings = PolicySettings()
     producers: ProducerSettings = ProducerSettings()

@@ -9,7 +9,7 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass, fields, is_dataclass
 from importlib.resources import files
-from types import UnionType
+from types import NoneType, UnionType
 from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
 import fastavro
@@ -24,6 +24,7 @@ from schemas.request_schema import without_logical_types
 from schemas.writer_schema import spelled_out
 
 E = TypeVar("E", bound=Event)
+R = TypeVar("R")
 UNREADABLE = (EOFError, LookupError, OverflowError, TypeError, ValueError, fastavro.read.SchemaResolutionError)
 
 
@@ -122,6 +123,18 @@ class EventCodec:
         return reading
 
 
+def built(record_type: type[R], record: dict[str, Any]) -> R:
+    """A value of dataclasses from nested dicts and lists, as JSON or Avro give them.
+
+    Raises `TypeError` for fields that are missing or too many; types of leaves are not checked.
+    """
+    build = _builder(record_type)
+    assert build is not None, f"{record_type} is no dataclass"
+    value = build(record)
+    assert isinstance(value, record_type), record_type
+    return value
+
+
 def _to_avro(value: Any) -> Any:
     if isinstance(value, tuple):
         return [_to_avro(item) for item in value]
@@ -137,9 +150,22 @@ def _builder(hint: Any) -> Callable[[Any], Any] | None:
     if get_origin(hint) is tuple:
         item = _builder(get_args(hint)[0]) or _unchanged
         return lambda items: tuple(item(each) for each in items)
+    if get_origin(hint) is dict and (value := _builder(get_args(hint)[1])) is not None:
+        return lambda items: {name: value(each) for name, each in items.items()}
     if get_origin(hint) is UnionType:
-        assert not any(_builder(arm) for arm in get_args(hint)), f"{hint}: a nested event can't be nullable"
+        return _union_builder(hint)
     return None
+
+
+def _union_builder(hint: Any) -> Callable[[Any], Any] | None:
+    """A nested record may be missing; more than one kind of it could not be told apart."""
+    arms = [arm for arm in get_args(hint) if arm is not NoneType]
+    building = [build for arm in arms if (build := _builder(arm)) is not None]
+    if not building:
+        return None
+    assert len(arms) == 1, f"{hint}: of records and other things in one union none can be told from the other"
+    (build,) = building
+    return lambda value: None if value is None else build(value)
 
 
 def _record_builder(record_type: type) -> Callable[[Any], Any]:
@@ -149,7 +175,8 @@ def _record_builder(record_type: type) -> Callable[[Any], Any]:
 
     def build(record: dict[str, Any]) -> Any:
         for name, build_field in changed.items():
-            record[name] = build_field(record[name])
+            if name in record:
+                record[name] = build_field(record[name])
         return record_type(**record)
 
     return build

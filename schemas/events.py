@@ -63,8 +63,174 @@ class WithdrawnVersion:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class StandbyVersion:
+    """A version that workers keep loaded and warm though it serves nobody, so that a rollback needs no loading."""
+
+    version: str
+    bundle: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Override:
+    """A rule that gives entities to a version whatever their bucket.
+
+    `kind`: `entity` for the entity with the id `value`, `prefix` for those whose id begins with it.
+    """
+
+    kind: str
+    value: str
+    version: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stretch:
+    """Labels and summed losses of both arms over event times in [start, end)."""
+
+    start: int
+    end: int
+    labels: int
+    losses: float
+    control_labels: int
+    control_losses: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evidence:
+    """What matured labels say so far of one candidate against control.
+
+    `log_worse` and `log_ok` are natural logarithms of the e-values for "worse than control" and
+    for "no worse than the margin". Counts and losses are of whole blocks; `block` is the one that
+    is being filled, `waiting` are stretches that one arm only has labels of. The last three are
+    sums for the interval that people read.
+    """
+
+    log_worse: float
+    log_ok: float
+    blocks: int
+    labels: int
+    losses: float
+    control_labels: int
+    control_losses: float
+    block: Stretch
+    waiting: tuple[Stretch, ...]
+    weight: float
+    difference: float
+    variance: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GuardrailReadings:
+    """The newest readings of one guardrail, oldest first; `breaches` says which were beyond the limit."""
+
+    guardrail: str
+    breaches: tuple[bool, ...]
+    value: float
+    limit: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Candidate:
+    """A version on trial: its arm, and what is known of it since the rollout began.
+
+    `step_labels` are those that matured of predictions made in the present step. `verdict`:
+    `open`, `ok`, or `worse` when its entities went back to control.
+    """
+
+    version: str
+    bundle: str
+    arm: str
+    verdict: str
+    step_labels: int
+    evidence: Evidence
+    guardrails: tuple[GuardrailReadings, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RolloutStep:
+    """One step of a rollout: buckets of 10,000 for each candidate, and what must be reached before the next."""
+
+    shares: tuple[int, ...]
+    duration_ms: int
+    labels_min: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GuardrailLimit:
+    """The value that readings of a guardrail must not exceed."""
+
+    guardrail: str
+    limit: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RolloutRules:
+    """What a rollout is decided by, as the settings and the command said when it began.
+
+    `judged_by`: `labels` (evidence) or `guardrails` alone. `promotion`: `auto` or `manual`. Of the
+    newest `readings` of a guardrail `breaches_min` must be beyond the limit to count.
+    """
+
+    judged_by: str
+    promotion: str
+    alpha: float
+    margin: float
+    block_labels_min: int
+    labels_max: int
+    coverage_min: float
+    deadline_ms: int
+    cool_down_ms: int
+    readings: int
+    breaches_min: int
+    limits: tuple[GuardrailLimit, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RolloutFault:
+    """What a worker has found wrong with a candidate: `refused` or `quarantined`."""
+
+    kind: str
+    version: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rollout:
+    """One change of versions, from its start to its end: strategy, plan, phase and evidence.
+
+    `control` is the version that served before, empty when there was none. Labels count from
+    predictions of generation `generation_first` on, those of the present step from
+    `step_generation` on. `advised` are actions that a freeze has turned into words.
+    """
+
+    rollout_id: str
+    strategy: str
+    phase: str
+    reason: str
+    started_by: str
+    started_at: int
+    phase_since: int
+    generation_first: int
+    control: str
+    control_bundle: str
+    candidates: tuple[Candidate, ...]
+    steps: tuple[RolloutStep, ...]
+    step: int
+    step_since: int
+    step_generation: int
+    loaded_at: int | None
+    ends_at: int | None
+    labels_max: int
+    rules: RolloutRules
+    faults: tuple[RolloutFault, ...]
+    advised: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DeploymentState:
-    """What serves whom for one model: the one truth that scorers follow."""
+    """What serves whom for one model: the one truth that scorers follow.
+
+    `generation` counts changes of what scorers do, `revision` every change of the state.
+    """
 
     avro_name: ClassVar[str] = "deployment_state"
 
@@ -79,6 +245,12 @@ class DeploymentState:
     command_id: str
     decided_at: int
     withdrawn: tuple[WithdrawnVersion, ...] = ()
+    revision: int = 0
+    standby: tuple[StandbyVersion, ...] = ()
+    overrides: tuple[Override, ...] = ()
+    rollout: Rollout | None = None
+    frozen_by: str | None = None
+    cool_down_until: int = 0
 
     def serves(self, version: str) -> bool:
         """Whether the version has any share of the requests."""
@@ -107,7 +279,9 @@ class Command:
 class JournalEntry:
     """One decision: the input, the time, the state before and after, and what was done.
 
-    `input`, `state_before`, `state_after` and `actions` are JSON with sorted keys.
+    `input`, `state_before`, `state_after` and `actions` are JSON with sorted keys. `command_id` is
+    the id of the input, of whatever kind. `digest` is the SHA-256 of the digest before and of all
+    other fields, so that no entry can be altered without its showing.
     """
 
     avro_name: ClassVar[str] = "journal_entry"
@@ -122,6 +296,7 @@ class JournalEntry:
     actions: tuple[str, ...]
     outcome: str
     reason: str
+    digest: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -16,12 +16,15 @@ from runtime.groups import controller_group
 from runtime.kafka import cluster_id, ensure_topics
 from runtime.metrics import Meters
 from runtime.process import Body
-from runtime.settings import Settings
+from runtime.settings import RolloutSettings, Settings
 from runtime.watchdog import Watchdog
-from schemas.events import DeploymentState, JournalEntry
+from schemas.events import DeploymentState, GuardrailLimit, JournalEntry, RolloutRules
 from schemas.topics import DEPLOYMENTS, JOURNAL
-from streams.rollout.decisions import VersionFacts
-from streams.rollout.step import ControllerState, ControllerStep, restored_state
+from streams.rollout.inputs import VersionFacts
+from streams.rollout.memory import ControllerState, restored_state
+from streams.rollout.plan import Defaults
+from streams.rollout.step import ControllerStep, Surroundings
+from streams.rollout.windows import ReadingRules
 from streams.scoring.signals import SignalWriter
 
 RESTORE_S = 45.0
@@ -34,16 +37,25 @@ def build_body(settings: Settings, slot: int, meters: Meters) -> Body:
         watchdog.start()
         clock, topics, codec = SystemClock(), wiring.topics(settings), wiring.codec(settings)
         cluster = cluster_id(settings.kafka)
-        signals = SignalWriter(topics=topics, codec=codec, clock=clock, cluster_id=cluster)
+        service = f"controller-{slot}"
+        signals = SignalWriter(topics=topics, codec=codec, clock=clock, cluster_id=cluster, service=service)
         step = ControllerStep(
             topics=topics,
             codec=codec,
             clock=clock,
-            facts=version_facts(settings),
-            restore=lambda: _restore(settings),
-            ensure_topics=lambda model: _ensure(settings, model),
+            surroundings=Surroundings(
+                facts=version_facts(settings),
+                restore=lambda: _restore(settings),
+                ensure_topics=lambda model: _ensure(settings, model),
+            ),
+            defaults=rollout_defaults(settings.rollout),
+            reading_rules=ReadingRules(
+                rows_min=settings.rollout.guardrail_rows_min,
+                every_ms=_ms(settings.rollout.guardrail_every_s),
+            ),
+            meters=meters,
             dead_letters=DeadLetterWriter(
-                service=f"controller-{slot}",
+                service=service,
                 cluster_id=cluster,
                 topics=topics,
                 codec=codec,
@@ -54,9 +66,11 @@ def build_body(settings: Settings, slot: int, meters: Meters) -> Body:
         plan = LanePlan(
             name="controller",
             group=controller_group(settings.topics.prefix),
-            slot=slot,
+            # One controller decides, whatever slots others were given: the newest fences those before it.
+            slot=0,
             meters=meters,
             step=step,
+            keeper=step,
             cluster_id=cluster,
             model_of=None,
             loss_signal=signals.records_lost,
@@ -79,16 +93,46 @@ def version_facts(settings: Settings) -> Callable[[str, str], VersionFacts]:
         except VersionNotFoundError:
             return VersionFacts(state=None)
         except ShelfUnavailableError as error:
-            raise RetryLaterError(str(error)) from error
+            return VersionFacts(state=None, unreachable=str(error))
         return VersionFacts(
             state=record.state,
             failure=record.failure or fault,
             bundle=record.bundle,
             request_schema_id=record.request_schema_id,
             prediction_schema_id=record.prediction_schema_id,
+            registered_at=record.registered_at,
         )
 
     return facts
+
+
+def rollout_defaults(settings: RolloutSettings) -> Defaults:
+    """What holds for a rollout whose command says nothing else."""
+    limits = {
+        "dead_letter_share": settings.dead_letter_share_max,
+        "not_finite_share": settings.not_finite_share_max,
+        "row_us": settings.row_us_max,
+        "score_shift": settings.score_shift_max,
+    }
+    return Defaults(
+        rules=RolloutRules(
+            judged_by=settings.judged_by,
+            promotion=settings.promotion,
+            alpha=settings.alpha,
+            margin=settings.margin,
+            block_labels_min=settings.block_labels_min,
+            labels_max=settings.labels_max,
+            coverage_min=settings.coverage_min,
+            deadline_ms=_ms(settings.step_deadline_s),
+            cool_down_ms=_ms(settings.cool_down_s),
+            readings=settings.guardrail_readings,
+            breaches_min=settings.guardrail_breaches,
+            limits=tuple(GuardrailLimit(guardrail=name, limit=limit) for name, limit in limits.items()),
+        ),
+        step_duration_ms=_ms(settings.step_duration_s),
+        step_labels_min=settings.step_labels_min,
+        warm_up_ms=_ms(settings.warm_up_s),
+    )
 
 
 def _restore(settings: Settings) -> ControllerState:
@@ -99,6 +143,10 @@ def _restore(settings: Settings) -> ControllerState:
         [codec.decode(DeploymentState, message.value()) for message in deployments if message.value() is not None],
         [codec.decode(JournalEntry, message.value()) for message in journal],
     )
+
+
+def _ms(seconds: float) -> int:
+    return round(seconds * 1_000)
 
 
 def _ensure(settings: Settings, model: str) -> None:

@@ -49,14 +49,15 @@ def build_body(settings: Settings, slot: int, meters: Meters) -> Body:
         watchdog.start()
         clock, topics, codec = SystemClock(), wiring.topics(settings), wiring.codec(settings)
         cluster = cluster_id(settings.kafka)
-        signals = SignalWriter(topics=topics, codec=codec, clock=clock, cluster_id=cluster)
+        service = f"scorer-{slot}"
+        signals = SignalWriter(topics=topics, codec=codec, clock=clock, cluster_id=cluster, service=service)
         fleet = _fleet(settings, topics=topics, codec=codec, signals=signals, meters=meters)
         step = ScoringStep(
             fleet=fleet,
             topics=topics,
             clock=clock,
             dead_letters=DeadLetterWriter(
-                service=f"scorer-{slot}",
+                service=service,
                 cluster_id=cluster,
                 topics=topics,
                 codec=codec,
@@ -113,7 +114,7 @@ def _fleet(settings: Settings, *, topics: Topics, codec: EventCodec, signals: Si
     return Fleet(
         known=_states(follower.catch_up(CATCH_UP_S), codec),
         news=lambda: _states(follower.news(), codec),
-        load=loader.load,
+        loader=loader,
         signals=signals,
         meters=meters,
         retry_on=(SchemaRegistryUnavailableError, ShelfUnavailableError),

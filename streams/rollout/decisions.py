@@ -1,176 +1,150 @@
-"""The rollout decision: (state, command, facts, now) -> what changes and what is said of it.
+"""The rollout decision: (state, input, now) -> what changes and what is said of it.
 
-Pure: no client, clock, thread, environment or randomness. The same inputs always give the
-same state, byte for byte, which is what makes the journal replayable.
+Pure: no client, clock, thread, environment or randomness. The same inputs always give the same
+state, byte for byte, which is what makes the journal replayable.
 """
 
 import zlib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
-from typing import Literal
+from dataclasses import replace
 
-from schemas.events import (
-    AcceptedLoss,
-    BucketRange,
-    Command,
-    DeploymentState,
-    ModelEvent,
-    ServedVersion,
-    WithdrawnVersion,
-)
-from schemas.issuers import is_automation
-from streams.rollout.withdrawal import BARRED, RETIRED, reinstate, withdraw, without_versions
-
-BUCKETS = 10_000
-SERVABLE = frozenset({"validated", "approved"})
+from schemas.events import AcceptedLoss, DeploymentState, RolloutStep, StandbyVersion
+from streams.rollout import people
+from streams.rollout.absorbing import Absorbed, absorb_cohort, absorb_signal, absorb_window
+from streams.rollout.allocation import BUCKETS
+from streams.rollout.automation import settle
+from streams.rollout.changes import ACTIVATION, CONTROLLER, LIVE, candidate_of, live, new_rollout
+from streams.rollout.due import in_progress
+from streams.rollout.inputs import CohortInput, CommandInput, Input, SignalInput, TimeInput, WindowInput
+from streams.rollout.verdicts import Decision, Origin, Outcome, accepted, refused
+from streams.rollout.versions import objection
+from streams.rollout.withdrawing import bar, retire, unbar
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class VersionFacts:
-    """What the shelf says of the version that a command names; `state` None: it has no such version.
+def decide(state: DeploymentState | None, event: Input, now: int) -> Decision:
+    """Decide on one input about one model.
 
-    `failure`: why it can't serve, empty when nothing speaks against it.
+    A state that changes counts one revision more, names the input and the time. Refusals say the
+    remedy; what does not concern the model's rollout is ignored, and the reason says why.
     """
-
-    state: str | None
-    failure: str = ""
-    bundle: str = ""
-    request_schema_id: int = 0
-    prediction_schema_id: int = 0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Decision:
-    """The state after, whether the command was accepted, why, and the events that tell of it."""
-
-    outcome: Literal["accepted", "refused"]
-    reason: str
-    state: DeploymentState | None
-    events: tuple[ModelEvent, ...] = ()
+    decision = _on_command(state, event, now) if isinstance(event, CommandInput) else _on_event(state, event, now)
+    if decision.state is None or decision.state == state:
+        return replace(decision, state=state)
+    revision = (state.revision if state else 0) + 1
+    stamped = replace(decision.state, revision=revision, command_id=event.id, decided_at=now)
+    return replace(decision, state=stamped)
 
 
-def decide(state: DeploymentState | None, command: Command, facts: VersionFacts, now: int) -> Decision:
-    """Decide one command for one model; a refusal leaves the state as it was and says the remedy."""
+def _on_command(state: DeploymentState | None, asked: CommandInput, now: int) -> Decision:
+    command = asked.command
     handler = _HANDLERS.get(command.action)
     if handler is None:
-        known = ", ".join(sorted(_HANDLERS))
-        return _refuse(state, f"action {command.action!r} is unknown; known are {known}")
-    return handler(state, command, facts, now)
+        return refused(state, f"action {command.action!r} is unknown; known are {', '.join(sorted(_HANDLERS))}")
+    stale = _stale(state, command.arguments)
+    if stale:
+        return refused(state, stale)
+    outranked = people.outranked(state, command)
+    if outranked:
+        return refused(state, outranked)
+    return handler(state, asked, now)
 
 
-def _activate(state: DeploymentState | None, command: Command, facts: VersionFacts, now: int) -> Decision:
+def _on_event(
+    state: DeploymentState | None, event: CohortInput | SignalInput | WindowInput | TimeInput, now: int
+) -> Decision:
+    """Take in what the event says, then do what is due."""
+    if state is None or state.rollout is None:
+        return Decision(outcome="ignored", reason="no rollout is under way", state=state)
+    absorbed = _absorbed(state, event)
+    if absorbed.rollout is None and not isinstance(event, TimeInput):
+        return Decision(outcome="ignored", reason=absorbed.reason, state=state)
+    known = state if absorbed.rollout is None else replace(state, rollout=absorbed.rollout)
+    settled = settle(known, Origin(input_id=event.id, issued_by=CONTROLLER, now=now))
+    if settled.reasons:
+        return Decision(outcome="acted", reason="; ".join(settled.reasons), state=settled.state, events=settled.events)
+    outcome: Outcome = "ignored" if settled.state == state else "noted"
+    return Decision(outcome=outcome, reason=absorbed.reason, state=settled.state)
+
+
+def _absorbed(state: DeploymentState, event: CohortInput | SignalInput | WindowInput | TimeInput) -> Absorbed:
+    if isinstance(event, CohortInput):
+        return absorb_cohort(state, event.cohort)
+    if isinstance(event, SignalInput):
+        return absorb_signal(state, event.signal)
+    if isinstance(event, WindowInput):
+        return absorb_window(state, event.window)
+    return Absorbed(rollout=None, reason="nothing is due")
+
+
+def _stale(state: DeploymentState | None, arguments: Mapping[str, str]) -> str:
+    """Why a command that names the generation it was meant for is too late; empty when it is not."""
+    meant, present = arguments.get("generation"), str(state.generation if state else 0)
+    if meant is None or meant == present:
+        return ""
+    return f"it was meant for generation {meant}, and {present} is in force: look at the status and ask again"
+
+
+def _activate(state: DeploymentState | None, asked: CommandInput, now: int) -> Decision:
+    """Let a version serve all at once; workers swap when they have loaded it, and say so."""
+    command = asked.command
     version = command.arguments.get("version", "")
-    objection = _objection(state, command, facts)
-    if objection:
-        return _refuse(state, objection)
-    serving = {served.version for served in state.versions} if state else set()
-    if state is not None and serving == {version}:
-        return Decision(outcome="accepted", reason=f"version {version} already serves", state=state)
-    previous = next(iter(sorted(serving)), None)
+    if not version:
+        return refused(state, "activate needs the argument version")
+    facts = asked.facts_of(version)
+    against = objection(state, command.model, version, facts)
+    if against:
+        return refused(state, against)
+    under_way = in_progress(state)
+    if under_way is not None:
+        return refused(
+            state, f"a {under_way.strategy} of {command.model} is {under_way.phase}: promote or abort it first"
+        )
+    before = state.versions[0] if state is not None and state.versions else None
+    if before is not None and before.version == version:
+        return accepted(state, f"version {version} already serves")
+    generation = state.generation + 1 if state else 1
+    rollout = new_rollout(
+        command.command_id,
+        ACTIVATION,
+        started_by=command.issued_by,
+        now=now,
+        generation=generation,
+        control=before,
+        candidates=[candidate_of(version, facts.bundle, arm=LIVE)],
+        steps=(RolloutStep(shares=(BUCKETS,), duration_ms=0, labels_min=0),),
+        rules=asked.defaults.rules,
+    )
     after = DeploymentState(
         model=command.model,
-        generation=state.generation + 1 if state else 1,
+        generation=generation,
         salt=zlib.crc32(command.command_id.encode()),
-        versions=(
-            ServedVersion(
-                version=version, bundle=facts.bundle, arm="live", buckets=(BucketRange(start=0, end=BUCKETS),)
-            ),
-        ),
-        previous_version=previous,
+        versions=live(version, facts.bundle),
+        previous_version=before.version if before else None,
         request_schema_id=facts.request_schema_id,
         prediction_schema_id=facts.prediction_schema_id,
         accepted_losses=state.accepted_losses if state else (),
         command_id=command.command_id,
         decided_at=now,
         withdrawn=state.withdrawn if state else (),
+        standby=(StandbyVersion(version=before.version, bundle=before.bundle),) if before else (),
+        rollout=rollout,
+        frozen_by=state.frozen_by if state else None,
+        cool_down_until=state.cool_down_until if state else 0,
     )
-    activated = _event(command, kind="Activated", version=version, previous_version=previous, now=now)
-    superseded = [_superseded(command, each, by=version, now=now) for each in sorted(serving - {version})]
-    return Decision(
-        outcome="accepted", reason=f"version {version} serves", state=after, events=(activated, *superseded)
-    )
+    origin = Origin(input_id=command.command_id, issued_by=command.issued_by, now=now)
+    reason = f"activate by {command.issued_by}"
+    previous = before.version if before else None
+    events = [origin.event(command.model, "Activated", version=version, previous=previous, reason=reason)]
+    if previous is not None:
+        words = f"version {version} serves in its place"
+        events.append(origin.event(command.model, "Superseded", version=previous, reason=words))
+    return accepted(after, f"version {version} serves", *events)
 
 
-def _objection(state: DeploymentState | None, command: Command, facts: VersionFacts) -> str:
-    """What speaks against letting a version serve, empty when nothing does."""
-    version = command.arguments.get("version", "")
-    if not version:
-        return "activate needs the argument version"
-    if facts.state is None:
-        return f"model {command.model} has no version {version}; see `penstock models list`"
-    withdrawn = state.withdrawal_of(version) if state else None
-    if withdrawn is not None:
-        return f"version {version} of {command.model} {_told(withdrawn)}"
-    if facts.state not in SERVABLE:
-        why = f": {facts.failure}" if facts.failure else ""
-        return f"version {version} of {command.model} is {facts.state}, not validated{why}"
-    return f"version {version} of {command.model} can't serve: {facts.failure}" if facts.failure else ""
-
-
-def _bar(state: DeploymentState | None, command: Command, facts: VersionFacts, now: int) -> Decision:
-    return _withdraw(state, command, facts, now, BARRED)
-
-
-def _retire(state: DeploymentState | None, command: Command, facts: VersionFacts, now: int) -> Decision:
-    return _withdraw(state, command, facts, now, RETIRED)
-
-
-def _withdraw(state: DeploymentState | None, command: Command, facts: VersionFacts, now: int, into: str) -> Decision:
-    version, reason = command.arguments.get("version", ""), command.arguments.get("reason", "")
-    if not version or not reason:
-        return _refuse(state, f"{command.action} needs the arguments version and reason")
-    if facts.state is None:
-        return _refuse(state, f"model {command.model} has no version {version}; see `penstock models list`")
-    known = state.withdrawal_of(version) if state else None
-    if known is not None and known.state in {into, RETIRED}:
-        outcome: Literal["accepted", "refused"] = "accepted" if known.state == into else "refused"
-        return Decision(outcome=outcome, reason=f"version {version} {_told(known)}", state=state)
-    if state is not None and state.serves(version):
-        return _refuse(state, f"version {version} of {command.model} serves: activate another version first")
-    before = state or without_versions(
-        command, request_schema_id=facts.request_schema_id, prediction_schema_id=facts.prediction_schema_id
-    )
-    withdrawn = WithdrawnVersion(
-        version=version, state=into, reason=reason, issued_by=command.issued_by, decided_at=now
-    )
-    event = _event(command, kind=into.capitalize(), version=version, previous_version=None, now=now)
-    return Decision(
-        outcome="accepted",
-        reason=f"version {version} {_told(withdrawn)}",
-        state=withdraw(before, withdrawn, command_id=command.command_id),
-        events=(replace(event, reason=reason),),
-    )
-
-
-def _unbar(state: DeploymentState | None, command: Command, _facts: VersionFacts, now: int) -> Decision:
-    version, reason = command.arguments.get("version", ""), command.arguments.get("reason", "")
-    if not version or not reason:
-        return _refuse(state, "unbar needs the arguments version and reason")
-    if is_automation(command.issued_by):
-        return _refuse(state, f"{command.issued_by} can't lift a bar: only a person may")
-    known = state.withdrawal_of(version) if state else None
-    if state is None or known is None:
-        return _refuse(state, f"version {version} of {command.model} is not barred")
-    if known.state != BARRED:
-        return _refuse(state, f"version {version} of {command.model} {_told(known)}")
-    event = _event(command, kind="Unbarred", version=version, previous_version=None, now=now)
-    return Decision(
-        outcome="accepted",
-        reason=f"version {version} is not barred any more",
-        state=reinstate(state, version, command_id=command.command_id, now=now),
-        events=(replace(event, reason=reason),),
-    )
-
-
-def _told(withdrawn: WithdrawnVersion) -> str:
-    """What became of a version, with the remedy where there is one."""
-    remedy = "; `penstock models unbar` lifts it" if withdrawn.state == BARRED else ", which is for good"
-    return f"was {withdrawn.state} by {withdrawn.issued_by} ({withdrawn.reason}){remedy}"
-
-
-def _accept_loss(state: DeploymentState | None, command: Command, _facts: VersionFacts, now: int) -> Decision:
+def _accept_loss(state: DeploymentState | None, asked: CommandInput, now: int) -> Decision:
+    command = asked.command
     if state is None:
-        return _refuse(state, f"model {command.model} has no deployment whose records could be lost")
+        return refused(state, f"model {command.model} has no deployment whose records could be lost")
     try:
         loss = AcceptedLoss(
             topic=command.arguments["topic"],
@@ -178,55 +152,28 @@ def _accept_loss(state: DeploymentState | None, command: Command, _facts: Versio
             offset_next=int(command.arguments["offset_next"]),
         )
     except (KeyError, ValueError):
-        return _refuse(state, "accept_loss needs the arguments topic, partition and offset_next, the last two integers")
+        return refused(state, "accept_loss needs the arguments topic, partition and offset_next, the last two integers")
     others = tuple(
         known for known in state.accepted_losses if (known.topic, known.partition) != (loss.topic, loss.partition)
     )
-    after = replace(
-        state,
-        generation=state.generation + 1,
-        accepted_losses=(*others, loss),
-        command_id=command.command_id,
-        decided_at=now,
-    )
-    event = _event(command, kind="LossAccepted", version=None, previous_version=None, now=now)
+    after = replace(state, generation=state.generation + 1, accepted_losses=(*others, loss))
     where = f"{loss.topic} partition {loss.partition} before offset {loss.offset_next}"
-    return Decision(outcome="accepted", reason=f"loss accepted in {where}", state=after, events=(event,))
+    origin = Origin(input_id=command.command_id, issued_by=command.issued_by, now=now)
+    reason = f"loss accepted in {where}"
+    return accepted(after, reason, origin.event(command.model, "LossAccepted", reason=reason))
 
 
-def _probe(state: DeploymentState | None, _command: Command, _facts: VersionFacts, _now: int) -> Decision:
-    return Decision(outcome="accepted", reason="the controller answers", state=state)
+def _probe(state: DeploymentState | None, _asked: CommandInput, _now: int) -> Decision:
+    return accepted(state, "the controller answers")
 
 
-_Handler = Callable[[DeploymentState | None, Command, VersionFacts, int], Decision]
+_Handler = Callable[[DeploymentState | None, CommandInput, int], Decision]
 _HANDLERS: Mapping[str, _Handler] = {
     "activate": _activate,
     "accept_loss": _accept_loss,
-    "bar": _bar,
-    "unbar": _unbar,
-    "retire": _retire,
+    "bar": bar,
+    "unbar": unbar,
+    "retire": retire,
     "probe": _probe,
+    **people.HANDLERS,
 }
-
-
-def _refuse(state: DeploymentState | None, reason: str) -> Decision:
-    return Decision(outcome="refused", reason=reason, state=state)
-
-
-def _superseded(command: Command, version: str, *, by: str, now: int) -> ModelEvent:
-    event = _event(command, kind="Superseded", version=version, previous_version=None, now=now)
-    return replace(event, event_id=f"{event.event_id}:{version}", reason=f"version {by} serves in its place")
-
-
-def _event(command: Command, *, kind: str, version: str | None, previous_version: str | None, now: int) -> ModelEvent:
-    return ModelEvent(
-        event_id=f"{command.command_id}:{kind}",
-        model=command.model,
-        kind=kind,
-        version=version,
-        previous_version=previous_version,
-        reason=f"{command.action} by {command.issued_by}",
-        caused_by=command.command_id,
-        occurred_at=now,
-        issued_by=command.issued_by,
-    )

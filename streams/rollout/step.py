@@ -1,13 +1,12 @@
-"""The controller as a lane's step: commands in; journal, deployments and model events out.
+"""The controller as a lane's step: commands, signals, cohorts and profiles in; journal, deployments and events out.
 
-The journal entry, the new state and the events of a batch are one commit with its offsets,
-so that a crash at any point makes no decision twice and none less.
+The journal entries, new states and events of a batch are one commit with its offsets, so that a
+crash at any point makes no decision twice and none less. What time makes due is a batch of its own.
 """
 
-from collections.abc import Callable, Collection, Iterable, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
 
-import orjson
 import structlog
 
 from runtime.batch import (
@@ -23,54 +22,56 @@ from runtime.batch import (
 from runtime.clock import Clock
 from runtime.dead_letters import DeadLetterWriter
 from runtime.kafka import SYSTEM_PARTITION
+from runtime.metrics import DECISIONS, ROLLOUT_SHARE, Meters
+from runtime.offsets import StartOffset
 from schemas.codec import EventCodec
 from schemas.columns import Rejection
 from schemas.errors import EventDecodeError, SchemaRegistryUnavailableError
-from schemas.events import Command, DeploymentState, Event, JournalEntry
+from schemas.events import Cohort, Command, DeploymentState, Event, Profile, Signal
 from schemas.reasons import Reason
-from schemas.topics import COMMANDS, DEPLOYMENTS, JOURNAL, MODEL_EVENTS, TopicKind, Topics
-from streams.rollout.decisions import Decision, VersionFacts, decide
+from schemas.topics import COHORTS, COMMANDS, DEPLOYMENTS, JOURNAL, MODEL_EVENTS, PROFILES, SIGNALS, TopicKind, Topics
+from streams.rollout.allocation import size
+from streams.rollout.decisions import decide
+from streams.rollout.due import in_progress
+from streams.rollout.inputs import (
+    CohortInput,
+    CommandInput,
+    Input,
+    SignalInput,
+    Time,
+    TimeInput,
+    VersionFacts,
+    WindowInput,
+)
+from streams.rollout.journal import entry_of
+from streams.rollout.memory import ControllerState
+from streams.rollout.plan import Defaults, versions_named
+from streams.rollout.windows import ReadingRules, Windows
 
-COMMAND_IDS_MAX = 10_000
+TICK_MS = 1_000
 _log = structlog.get_logger("penstock.controller")
 
 Facts = Callable[[str, str], VersionFacts]
+# People first: what they ask for in a batch is decided before what penstock has noticed in it.
+_KINDS: tuple[tuple[TopicKind, type[Command] | type[Signal] | type[Cohort] | type[Profile]], ...] = (
+    (COMMANDS, Command),
+    (SIGNALS, Signal),
+    (COHORTS, Cohort),
+    (PROFILES, Profile),
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ControllerState:
-    """Deployments and the next journal sequence by model, and the newest command ids."""
+class Surroundings:
+    """What the step asks of the world outside the topics."""
 
-    deployments: dict[str, DeploymentState] = field(default_factory=dict)
-    sequences: dict[str, int] = field(default_factory=dict)
-    command_ids: tuple[str, ...] = ()
-
-    def after(self, command: Command, decision: Decision) -> "ControllerState":
-        deployments = dict(self.deployments)
-        if decision.state is not None:
-            deployments[command.model] = decision.state
-        return ControllerState(
-            deployments=deployments,
-            sequences={**self.sequences, command.model: self.sequences.get(command.model, 0) + 1},
-            command_ids=(*self.command_ids, command.command_id)[-COMMAND_IDS_MAX:],
-        )
-
-
-def restored_state(deployments: Iterable[DeploymentState], journal: Iterable[JournalEntry]) -> ControllerState:
-    """The state that the topics tell of, in the order they were written."""
-    state = ControllerState()
-    for deployment in deployments:
-        state = replace(state, deployments={**state.deployments, deployment.model: deployment})
-    sequences: dict[str, int] = {}
-    command_ids: list[str] = []
-    for entry in journal:
-        sequences[entry.model] = entry.sequence + 1
-        command_ids.append(entry.command_id)
-    return replace(state, sequences=sequences, command_ids=tuple(command_ids[-COMMAND_IDS_MAX:]))
+    facts: Facts
+    restore: Callable[[], ControllerState]
+    ensure_topics: Callable[[str], None]
 
 
 class ControllerStep:
-    """Decides commands; what it decided counts once `committed` is called."""
+    """Decides; what it decided in a batch counts once `committed` is called."""
 
     def __init__(
         self,
@@ -78,51 +79,89 @@ class ControllerStep:
         topics: Topics,
         codec: EventCodec,
         clock: Clock,
-        facts: Facts,
-        restore: Callable[[], ControllerState],
-        ensure_topics: Callable[[str], None],
+        surroundings: Surroundings,
+        defaults: Defaults,
+        reading_rules: ReadingRules,
         dead_letters: DeadLetterWriter,
+        meters: Meters,
     ) -> None:
         self._topics = topics
         self._codec = codec
         self._clock = clock
-        self._facts = facts
-        self._restore = restore
-        self._ensure_topics = ensure_topics
+        self._surroundings = surroundings
+        self._defaults = defaults
+        self._reading_rules = reading_rules
         self._dead_letters = dead_letters
+        self._meters = meters
         self._state: ControllerState | None = None
         self._pending: ControllerState | None = None
+        self._windows = Windows()
+        self._windows_pending = Windows()
+        self._looked_at = 0
+        self._with_topics: set[str] = set()
 
     def refresh(self) -> None:
         """Read the state from the topics before the first decision."""
         if self._state is None:
-            self._state = self._restore()
+            self._state = self._surroundings.restore()
 
     def topics(self) -> Collection[str]:
-        return (self._topics.of(COMMANDS),)
+        return tuple(self._topics.of(kind) for kind, _ in _KINDS)
 
-    def ready(self, topic: str) -> bool:
+    def ready(self, topic: str, partition: int = 0) -> bool:
         return self._state is not None
 
     def accepted_loss(self, topic: str, partition: int) -> int | None:
-        """Commands that were deleted unread can't be had again; going on is all there is."""
+        """What was deleted unread can't be had again; going on is all there is."""
         return (1 << 63) - 1
 
     def take_announcements(self) -> Sequence[OutgoingRecords]:
+        """What is due by time comes as a batch without records, so that it is committed as others are."""
         return ()
 
+    def assigned(self, starts: Sequence[StartOffset]) -> None:
+        """Nothing is kept by partition."""
+
+    def revoked(self, places: Sequence[TopicPartitionKey]) -> None:
+        """Nothing is kept by partition."""
+
+    def at_end(self, topic: str, partition: int) -> None:
+        """Nothing waits for the end of a log."""
+
+    def notes(self) -> Mapping[TopicPartitionKey, str]:
+        return {}
+
+    def due(self) -> bool:
+        """Whether time alone makes something due, looked at once a second."""
+        now = self._clock.now_ms()
+        if self._state is None or now - self._looked_at < TICK_MS:
+            return False
+        self._looked_at = now
+        return any(
+            decide(deployment, _time(deployment), now).outcome != "ignored"
+            for deployment in self._state.deployments.values()
+        )
+
     def process(self, batch: Batch) -> LaneOutput:
-        """Decide the batch's commands in their order, each on the state that the one before left."""
+        """Decide on the batch's records in the order of their kinds, each on the state that the one before left.
+
+        A batch without records is time.
+        """
         assert self._state is not None, "refresh comes before process"
-        state = self._state
+        state, self._windows_pending = self._state, self._windows
         outgoing: list[OutgoingRecords] = []
+        for deployment in () if batch.columns else tuple(state.deployments.values()):
+            state, records = self._decide(state, deployment.model, _time(deployment))
+            outgoing += records
         tallies: dict[TopicPartitionKey, Tally] = {}
-        for columns in batch.columns.values():
-            commands, rejections = self._decode(columns)
-            for command in commands:
-                if command.command_id not in state.command_ids:
-                    state, records = self._decide(state, command)
-                    outgoing += records
+        for kind, event_type in _KINDS:
+            columns = batch.columns.get(self._topics.of(kind))
+            if columns is None:
+                continue
+            events, rejections = self._decode(event_type, columns)
+            for event in events:
+                state, records = self._take(state, event)
+                outgoing += records
             outgoing += self._dead_letters.records(columns, "", rejections)
             tallies |= tally_rows(columns, rejections)
         self._pending = state
@@ -132,15 +171,19 @@ class ControllerStep:
         """What was decided is final."""
         assert self._pending is not None, "committed follows process"
         self._state, self._pending = self._pending, None
+        self._windows = self._windows_pending
 
-    def _decode(self, columns: RecordColumns) -> tuple[list[Command], list[Rejection]]:
-        commands, rejections = [], []
+    def _decode(
+        self, event_type: type[Command] | type[Signal] | type[Cohort] | type[Profile], columns: RecordColumns
+    ) -> tuple[list[Command | Signal | Cohort | Profile], list[Rejection]]:
+        events: list[Command | Signal | Cohort | Profile] = []
+        rejections = []
         for row, value in enumerate(columns.values):
             try:
-                commands.append(self._codec.decode(Command, value))
+                events.append(self._codec.decode(event_type, value))
             except EventDecodeError as error:
                 _log.error(
-                    "command not readable",
+                    "record not readable",
                     topic=columns.topic,
                     partition=columns.partitions[row],
                     offset=columns.offsets[row],
@@ -149,41 +192,85 @@ class ControllerStep:
                 rejections.append(Rejection(row=row, reason=Reason.MALFORMED, detail=str(error)))
             except SchemaRegistryUnavailableError as error:
                 raise RetryLaterError(str(error)) from error
-        return commands, rejections
+        return events, rejections
 
-    def _decide(self, state: ControllerState, command: Command) -> tuple[ControllerState, list[OutgoingRecords]]:
-        before = state.deployments.get(command.model)
-        facts = self._facts(command.model, command.arguments.get("version", ""))
-        now = self._clock.now_ms()
-        decision = decide(before, command, facts, now)
-        _log.info(
-            "decided",
-            model=command.model,
-            version=command.arguments.get("version"),
-            action=command.action,
-            issued_by=command.issued_by,
-            command_id=command.command_id,
-            outcome=decision.outcome,
-            why=decision.reason,
+    def _take(
+        self, state: ControllerState, event: Command | Signal | Cohort | Profile
+    ) -> tuple[ControllerState, list[OutgoingRecords]]:
+        """What the event is to be decided on as, and the decision, unless it was made before."""
+        outgoing: list[OutgoingRecords] = []
+        for found in self._inputs(state, event):
+            if not state.knows(found.id):
+                state, records = self._decide(state, event.model, found)
+                outgoing += records
+        return state, outgoing
+
+    def _inputs(self, state: ControllerState, event: Command | Signal | Cohort | Profile) -> Sequence[Input]:
+        deployment = state.deployments.get(event.model)
+        if isinstance(event, Command):
+            return (CommandInput(command=event, facts=self._facts(deployment, event), defaults=self._defaults),)
+        if isinstance(event, Signal):
+            return (SignalInput(signal=event),)
+        if isinstance(event, Cohort):
+            return (CohortInput(cohort=event),)
+        if deployment is None:
+            return ()
+        self._windows_pending, full = self._windows_pending.with_profile(
+            deployment, event, self._reading_rules, self._clock.now_ms()
         )
-        entry = JournalEntry(
-            model=command.model,
-            sequence=state.sequences.get(command.model, 0),
-            command_id=command.command_id,
-            input=_json({"command": asdict(command), "facts": asdict(facts)}),
-            now=now,
-            state_before=None if before is None else _json(asdict(before)),
-            state_after=None if decision.state is None else _json(asdict(decision.state)),
-            actions=tuple(_json(asdict(event)) for event in decision.events),
-            outcome=decision.outcome,
-            reason=decision.reason,
+        return [WindowInput(window=window) for window in full]
+
+    def _facts(self, deployment: DeploymentState | None, command: Command) -> dict[str, VersionFacts]:
+        """Of the versions that the command names; of those on trial and of control where it names none."""
+        names = set(versions_named(command.arguments))
+        if deployment is not None and command.action == "start":
+            names |= {served.version for served in deployment.versions}
+        if deployment is not None and command.action == "promote" and not names:
+            rollout = in_progress(deployment)
+            names |= {each.version for each in rollout.candidates} if rollout else set()
+        if deployment is not None and command.action == "rollback" and deployment.previous_version is not None:
+            warm = {each.version for each in deployment.standby}
+            names |= {deployment.previous_version} - warm
+        return {name: self._surroundings.facts(command.model, name) for name in sorted(names)}
+
+    def _decide(
+        self, state: ControllerState, model: str, event: Input
+    ) -> tuple[ControllerState, list[OutgoingRecords]]:
+        """Decide, and write down what is worth it: what was ignored leaves no trace."""
+        before, now = state.deployments.get(model), self._clock.now_ms()
+        decision = decide(before, event, now)
+        self._meters.add(DECISIONS, outcome=decision.outcome)
+        if decision.outcome == "ignored":
+            return state, []
+        _log.info("decided", model=model, outcome=decision.outcome, why=decision.reason, **_origin(event))
+        entry = entry_of(
+            before,
+            event,
+            decision,
+            now,
+            model=model,
+            sequence=state.sequence_of(model),
+            chain=state.chains.get(model, ""),
         )
-        records = [self._record(JOURNAL, command.model, entry)]
+        records = [self._record(JOURNAL, model, entry)]
         if decision.state is not None and decision.state != before:
-            self._ensure_topics(command.model)
-            records.append(self._record(DEPLOYMENTS, command.model, decision.state))
-        records += [self._record(MODEL_EVENTS, command.model, event) for event in decision.events]
-        return state.after(command, decision), records
+            self._make_topics(model)
+            self._measure(decision.state)
+            records.append(self._record(DEPLOYMENTS, model, decision.state))
+        records += [self._record(MODEL_EVENTS, model, each) for each in decision.events]
+        return state.after(entry, decision.state), records
+
+    def _make_topics(self, model: str) -> None:
+        """Once for each model and process; workers look for topics of every model that they hear of."""
+        if model not in self._with_topics:
+            self._surroundings.ensure_topics(model)
+            self._with_topics.add(model)
+
+    def _measure(self, deployment: DeploymentState) -> None:
+        self._meters.forget(ROLLOUT_SHARE, model=deployment.model)
+        for served in deployment.versions:
+            share = size(served.buckets) / 10_000
+            self._meters.set(ROLLOUT_SHARE, share, model=deployment.model, version=served.version)
 
     def _record(self, kind: TopicKind, model: str, event: Event) -> OutgoingRecords:
         return OutgoingRecords(
@@ -194,5 +281,18 @@ class ControllerStep:
         )
 
 
-def _json(content: object) -> str:
-    return orjson.dumps(content, option=orjson.OPT_SORT_KEYS).decode()
+def _origin(event: Input) -> dict[str, str | None]:
+    """What the log says of an input: who asked for what, or which event it was."""
+    if not isinstance(event, CommandInput):
+        return {"input_id": event.id}
+    command = event.command
+    return {
+        "version": command.arguments.get("version"),
+        "action": command.action,
+        "issued_by": command.issued_by,
+        "command_id": command.command_id,
+    }
+
+
+def _time(deployment: DeploymentState) -> TimeInput:
+    return TimeInput(time=Time(time_id=f"time:{deployment.model}:{deployment.revision}"))

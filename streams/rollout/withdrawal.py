@@ -28,7 +28,7 @@ def without_versions(command: Command, *, request_schema_id: int, prediction_sch
     )
 
 
-def withdraw(state: DeploymentState, withdrawn: WithdrawnVersion, *, command_id: str) -> DeploymentState:
+def withdraw(state: DeploymentState, withdrawn: WithdrawnVersion) -> DeploymentState:
     """The deployment in which that version is withdrawn, and none goes back to it.
 
     The caller has made sure that it does not serve.
@@ -38,21 +38,14 @@ def withdraw(state: DeploymentState, withdrawn: WithdrawnVersion, *, command_id:
         state,
         generation=state.generation + 1,
         previous_version=None if state.previous_version == withdrawn.version else state.previous_version,
-        command_id=command_id,
-        decided_at=withdrawn.decided_at,
+        standby=tuple(each for each in state.standby if each.version != withdrawn.version),
         withdrawn=(*_others(state, withdrawn.version), withdrawn),
     )
 
 
-def reinstate(state: DeploymentState, version: str, *, command_id: str, now: int) -> DeploymentState:
+def reinstate(state: DeploymentState, version: str) -> DeploymentState:
     """The deployment in which that version may serve again, as far as the deployment is concerned."""
-    return replace(
-        state,
-        generation=state.generation + 1,
-        command_id=command_id,
-        decided_at=now,
-        withdrawn=_others(state, version),
-    )
+    return replace(state, generation=state.generation + 1, withdrawn=_others(state, version))
 
 
 def _others(state: DeploymentState, version: str) -> tuple[WithdrawnVersion, ...]:

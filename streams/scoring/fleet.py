@@ -1,28 +1,49 @@
 """Follows the deployments and keeps, for each model, what serves it; swaps between batches only.
 
-Versions are loaded on a thread of their own while the present ones go on serving. A version
-that is refused leaves the present one in place and raises a signal; a registry that is away
-is asked again, with a backoff.
+Versions are loaded on a thread of their own while the present ones go on serving; where all of them
+are in memory already, as in a switch or a rollback, the swap is at once. A version that is refused
+leaves the present ones in place and raises a signal; a registry that is away is asked again, with a
+backoff.
 """
 
 import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
+from typing import Protocol
 
 import structlog
 
-from registry.errors import BundleRefusedError
+from registry.errors import RegistryError
 from runtime.batch import OutgoingRecords
 from runtime.metrics import MODEL_VERSION_INFO, SWAPS, Meters
 from schemas.events import DeploymentState
+from streams.scoring.loading import ServedVersionRefusedError
 from streams.scoring.serving import Serving
 from streams.scoring.signals import SignalWriter
 
 RETRY_FIRST_S = 0.5
 RETRY_MOST_S = 15.0
 LOOK_EVERY_S = 0.02
+PENDING = "Pending"
+"""The phase of a rollout that waits for a worker which has loaded what it names."""
 _log = structlog.get_logger("penstock.fleet")
+
+
+class VersionLoader(Protocol):
+    """What makes a deployment serve."""
+
+    def at_hand(self, state: DeploymentState) -> Serving | None:
+        """The serving, where nothing has to be loaded for it."""
+        ...
+
+    def load(self, state: DeploymentState) -> Serving:
+        """The serving. Raises `ServedVersionRefusedError`, and what is asked again."""
+        ...
+
+    def warm(self, state: DeploymentState) -> None:
+        """Load what stands by."""
+        ...
 
 
 @dataclass(slots=True)
@@ -43,16 +64,17 @@ class Fleet:
         *,
         known: Iterable[DeploymentState],
         news: Callable[[], Iterable[DeploymentState]],
-        load: Callable[[DeploymentState], Serving],
+        loader: VersionLoader,
         signals: SignalWriter,
         meters: Meters,
         retry_on: tuple[type[Exception], ...],
     ) -> None:
         self._news = news
-        self._load = load
+        self._loader = loader
         self._signals = signals
         self._meters = meters
         self._retry_on = retry_on
+        self._warming_fails_on: tuple[type[Exception], ...] = (RegistryError, *retry_on)
         self._executor = ThreadPoolExecutor(max_workers=1, thread_name_prefix="load")
         self._loads: dict[str, _Load] = {}
         self._announcements: list[OutgoingRecords] = []
@@ -74,7 +96,7 @@ class Fleet:
             self._take(state)
         for model, load in list(self._loads.items()):
             if load.future is None and time.monotonic() >= load.due:
-                load.future = self._executor.submit(self._load, load.state)
+                load.future = self._executor.submit(self._loader.load, load.state)
             elif load.future is not None and load.future.done():
                 self._finish(model, load, load.future)
 
@@ -86,13 +108,22 @@ class Fleet:
         self._executor.shutdown(wait=False, cancel_futures=True)
 
     def _take(self, state: DeploymentState) -> None:
+        """Most news are of the same generation: evidence has grown, and nothing changes for scoring."""
+        known = self.states.get(state.model)
         self.states[state.model] = state
-        self._loads[state.model] = _Load(state)
+        if known is not None and known.generation == state.generation:
+            return
+        serving = self._loader.at_hand(state)
+        if serving is None:
+            self._loads[state.model] = _Load(state)
+            return
+        self._loads.pop(state.model, None)
+        self._swap(serving)
 
     def _finish(self, model: str, load: _Load, future: "Future[Serving]") -> None:
         try:
             serving = future.result()
-        except BundleRefusedError as error:
+        except ServedVersionRefusedError as error:
             self._refused(load.state, error)
             del self._loads[model]
         except self._retry_on as error:
@@ -104,6 +135,14 @@ class Fleet:
         else:
             del self._loads[model]
             self._swap(serving)
+            self._executor.submit(self._warm, serving.state)
+
+    def _warm(self, state: DeploymentState) -> None:
+        """A version to go back to that can't be loaded now is loaded when it is gone back to."""
+        try:
+            self._loader.warm(state)
+        except self._warming_fails_on as error:
+            _log.warning("the version that stands by is not warm", model=state.model, detail=str(error))
 
     def _swap(self, serving: Serving) -> None:
         state = serving.state
@@ -125,8 +164,11 @@ class Fleet:
         for version, why in serving.quarantined.items():
             _log.error("version quarantined", model=state.model, version=version, why=why)
             self._announcements.append(self._signals.version_quarantined(state.model, version, state.generation, why))
+        if state.rollout is not None and state.rollout.phase == PENDING:
+            self._announcements.append(self._signals.version_loaded(state.model, versions, state.generation))
 
-    def _refused(self, state: DeploymentState, error: BundleRefusedError) -> None:
-        versions = ",".join(served.version for served in state.versions)
-        _log.error("version refused", model=state.model, version=versions, why=str(error))
-        self._announcements.append(self._signals.version_refused(state.model, versions, state.generation, str(error)))
+    def _refused(self, state: DeploymentState, error: ServedVersionRefusedError) -> None:
+        _log.error("version refused", model=state.model, version=error.version, why=str(error))
+        self._announcements.append(
+            self._signals.version_refused(state.model, error.version, state.generation, str(error))
+        )

@@ -18,7 +18,7 @@ from runtime.batch import RecordColumns
 from schemas.columns import PredictionColumns, Rejection, RequestColumns
 from schemas.reasons import Reason
 from streams.scoring.bisection import Part, score_span
-from streams.scoring.routing import Routes, route
+from streams.scoring.routing import Routes
 from streams.scoring.serving import Serving
 from streams.scoring.validation import EventTimeBounds, validate
 
@@ -26,6 +26,7 @@ Guard = Callable[[str, str], AbstractContextManager[None]]
 Timer = Callable[[], float]
 Ints = npt.NDArray[np.int64]
 ROLE_LIVE = "live"
+PINNED = "pinned"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,7 +101,7 @@ def score_records(
     rejections += invalid
     if not valid.all():
         requests = requests.take(np.flatnonzero(valid))
-    routes = route(requests.entity_ids, serving.state)
+    routes = serving.router.route(requests.entity_ids)
     routed = timer()
     answers = _Answers.empty(len(requests.rows))
     parts = []
@@ -214,7 +215,7 @@ def _predictions(
         scored_at=now,
         requests=scored,
         versions=_each([entry.version for entry in served], routes.versions[kept]),
-        arms=_each([entry.arm for entry in served], routes.versions[kept]),
+        arms=_arms([entry.arm for entry in served], routes, kept),
         buckets=routes.buckets[kept],
         scores=answers.scores[kept],
         labels=answers.labels if whole else [answers.labels[row] for row in kept_rows],
@@ -223,6 +224,14 @@ def _predictions(
         partitions=np.asarray(records.partitions, dtype=np.int64)[rows],
         offsets=np.asarray(records.offsets, dtype=np.int64)[rows],
     )
+
+
+def _arms(names: list[str], routes: Routes, kept: Ints) -> list[str]:
+    """The arm of each row; what a rule has routed is in none of them, so that it is no evidence either."""
+    arms = _each(names, routes.versions[kept])
+    if routes.pinned is None:
+        return arms
+    return [PINNED if pinned else arm for arm, pinned in zip(arms, routes.pinned[kept].tolist(), strict=True)]
 
 
 def _each(names: list[str], indices: Ints) -> list[str]:

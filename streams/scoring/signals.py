@@ -1,4 +1,4 @@
-"""Alarms that the scoring lane raises about itself: refused versions, quarantines, lost records."""
+"""What a lane says of itself on the signals topic: loaded and refused versions, quarantines, lost records."""
 
 from collections.abc import Mapping
 
@@ -16,11 +16,18 @@ from schemas.topics import REQUESTS, SIGNALS, Topics
 class SignalWriter:
     """Makes signals as records; the id derives from what they are about, so a repeat is one document."""
 
-    def __init__(self, *, topics: Topics, codec: EventCodec, clock: Clock, cluster_id: str) -> None:
+    def __init__(self, *, topics: Topics, codec: EventCodec, clock: Clock, cluster_id: str, service: str) -> None:
         self._topics = topics
         self._codec = codec
         self._clock = clock
         self._cluster_id = cluster_id
+        self._service = service
+
+    def version_loaded(self, model: str, versions: str, generation: int) -> OutgoingRecords:
+        """What a rollout waits for before its first step counts."""
+        message = f"{self._service} has loaded and warmed version {versions} of {model}"
+        evidence: dict[str, str | int] = {"version": versions, "generation": generation, "service": self._service}
+        return self._signal(model, "version_loaded", message, evidence)
 
     def version_refused(self, model: str, version: str, generation: int, why: str) -> OutgoingRecords:
         message = f"version {version} of {model} was refused by a worker: {why}"

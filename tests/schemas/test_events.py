@@ -18,6 +18,7 @@ from tests.schemas.event_generation import of_type
 
 NAMES = [each.avro_name for each in EVENT_TYPES]
 LEAVES = {str: {"string"}, int: {"int", "long"}, float: {"double"}, bool: {"boolean"}, bytes: {"bytes"}}
+INNER = ("type", "items", "values", "fields")
 SIGNAL = Signal(signal_id="s", model="m", kind="k", message="what", evidence="{}", raised_at=1)
 
 
@@ -27,7 +28,19 @@ def test_schema_and_dataclass_agree(event_type: type[Event]) -> None:
     schema = json.loads(event_schema(event_type))
 
     assert schema["namespace"] == "penstock"
-    assert_same_record(event_type, schema)
+    assert_same_record(event_type, without_names(schema, {}))
+
+
+def without_names(written: Any, known: dict[str, Any]) -> Any:
+    """A schema in which a record that is used a second time stands where its name stood."""
+    if isinstance(written, list):
+        return [without_names(each, known) for each in written]
+    if isinstance(written, str):
+        return known.get(written, written)
+    spelled = {key: without_names(value, known) if key in INNER else value for key, value in written.items()}
+    if written.get("type") == "record":
+        known[written["name"]] = spelled
+    return spelled
 
 
 def assert_same_record(record_type: Any, schema: dict[str, Any]) -> None:

@@ -7,12 +7,16 @@ import pytest
 from runtime.batch import Batch, LaneOutput, RecordColumns, tally_rows
 from runtime.clock import FixedClock
 from runtime.dead_letters import DeadLetterWriter
+from runtime.metrics import Meters
 from schemas.codec import EventCodec
 from schemas.directory_registry import DirectoryRegistry
 from schemas.events import Command, DeadLetter, DeploymentState, JournalEntry
 from schemas.topics import DEAD_LETTERS, DEPLOYMENTS, JOURNAL, TopicKind, Topics
-from streams.rollout.decisions import VersionFacts
-from streams.rollout.step import ControllerState, ControllerStep, restored_state
+from streams.rollout.inputs import VersionFacts
+from streams.rollout.memory import ControllerState, restored_state
+from streams.rollout.step import ControllerStep, Surroundings
+from streams.rollout.windows import ReadingRules
+from tests.streams.rollouts import DEFAULTS
 
 
 class Controller:
@@ -26,9 +30,14 @@ class Controller:
             topics=topics,
             codec=self.codec,
             clock=clock,
-            facts=lambda _model, version: VersionFacts(state="validated" if version in {"1", "2"} else None),
-            restore=ControllerState,
-            ensure_topics=self.models.append,
+            surroundings=Surroundings(
+                facts=lambda _model, version: VersionFacts(state="validated" if version in {"1", "2"} else None),
+                restore=ControllerState,
+                ensure_topics=self.models.append,
+            ),
+            defaults=DEFAULTS,
+            reading_rules=ReadingRules(rows_min=10, every_ms=0),
+            meters=Meters(),
             dead_letters=DeadLetterWriter(
                 service="controller-0",
                 cluster_id="c",
@@ -82,7 +91,7 @@ def test_each_command_is_decided_on_the_state_that_the_one_before_left(controlle
     entries = [controller.codec.decode(JournalEntry, value) for value in controller.values(output, JOURNAL)]
     assert [(state.generation, state.previous_version) for state in states] == [(1, None), (2, "1")]
     assert [(entry.sequence, entry.outcome) for entry in entries] == [(0, "accepted"), (1, "accepted")]
-    assert controller.models == ["flights", "flights"]
+    assert controller.models == ["flights"]
 
 
 def test_what_was_not_committed_is_decided_again_and_what_was_is_not(controller: Controller) -> None:
@@ -119,7 +128,7 @@ def test_the_state_comes_back_from_what_was_written(controller: Controller) -> N
         [controller.codec.decode(JournalEntry, value) for value in controller.values(output, JOURNAL)],
     )
     assert state.sequences == {"flights": 2}
-    assert state.command_ids == ("a", "b")
+    assert state.input_ids == ("a", "b")
     assert state.deployments["flights"].versions[0].version == "1"
 
 

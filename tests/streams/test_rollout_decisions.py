@@ -7,15 +7,16 @@ from hypothesis import strategies as st
 
 from schemas.events import BucketRange, Command, DeploymentState, ModelEvent
 from schemas.issuers import automation
-from streams.rollout.decisions import BUCKETS, VersionFacts, decide
+from streams.rollout.allocation import BUCKETS
+from streams.rollout.decisions import decide as decide_input
+from streams.rollout.inputs import VersionFacts
+from streams.rollout.verdicts import Decision
+from tests.streams.rollouts import VALIDATED, asked, command
 
-VALIDATED = VersionFacts(state="validated", bundle="ab" * 32, request_schema_id=3, prediction_schema_id=4)
 
-
-def command(action: str = "activate", command_id: str = "c1", **arguments: str) -> Command:
-    return Command(
-        command_id=command_id, model="flights", action=action, arguments=arguments, issued_by="ann", issued_at=1
-    )
+def decide(state: DeploymentState | None, order: Command, facts: VersionFacts, now: int) -> Decision:
+    """One command, with the same facts for every version."""
+    return decide_input(state, asked(order, facts), now)
 
 
 def activated(version: str, state: DeploymentState | None = None) -> DeploymentState:
@@ -27,8 +28,8 @@ def activated(version: str, state: DeploymentState | None = None) -> DeploymentS
 UNBAR, UNBAR_1 = (command("unbar", f"u{version}", version=version, reason="mended") for version in ("2", "1"))
 
 
-def accepted(state: DeploymentState | None, asked: Command) -> DeploymentState:
-    decision = decide(state, asked, VALIDATED, 6)
+def accepted(state: DeploymentState | None, order: Command) -> DeploymentState:
+    decision = decide(state, order, VALIDATED, 6)
     assert (decision.outcome, decision.state is None) == ("accepted", False), decision.reason
     assert decision.state is not None
     return decision.state
@@ -125,9 +126,9 @@ def test_only_servable_versions_ever_serve_and_generations_only_grow(steps: list
     state = None
     for number, (action, version, shelf_state, who) in enumerate(steps):
         facts = replace(VALIDATED, state=shelf_state)
-        asked = replace(command(action, str(number), version=version, reason="why"), issued_by=who)
+        order = replace(command(action, str(number), version=version, reason="why"), issued_by=who)
         before = state
-        decision = decide(state, asked, facts, number)
+        decision = decide(state, order, facts, number)
         state = decision.state
 
         if state is not None and state != before:
@@ -139,7 +140,7 @@ def test_only_servable_versions_ever_serve_and_generations_only_grow(steps: list
         if state is not None and state.versions != (before.versions if before else ()):
             assert action == "activate"
             assert shelf_state in {"validated", "approved"}
-        assert decide(before, asked, facts, number) == decision
+        assert decide(before, order, facts, number) == decision
 
 
 def test_a_barred_version_serves_by_no_path_until_a_person_lifts_it() -> None:

@@ -1,11 +1,14 @@
 """Entities to versions: sticky, exact and monotone."""
 
+from dataclasses import replace
+
 import numpy as np
 import pyarrow as pa
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schemas.events import BucketRange, DeploymentState, ServedVersion
+from schemas.events import BucketRange, DeploymentState, Override, ServedVersion
 from streams.scoring.routing import BUCKETS, NO_BUCKET, bucket, route
 
 
@@ -65,9 +68,75 @@ def test_widening_never_moves_an_entity_back(first: int, second: int, salt: int)
         assert not moved_back.any()
 
 
-def test_shares_are_observed_within_sampling_error() -> None:
-    """20,000 entities, 5 % share: the count lies within four standard deviations."""
-    routes = route(ENTITIES, deployment(("2", 0, 500), ("1", 500, BUCKETS)))
+@pytest.mark.parametrize("share", [0, 100, 500, 5_000, BUCKETS])
+def test_observed_shares_lie_within_their_intervals(share: int) -> None:
+    """0, 1, 5, 50 and 100 %: the outer ones exactly, the others within four standard deviations."""
+    spans = [("2", 0, share)] if share else []
+    spans += [("1", share, BUCKETS)] if share < BUCKETS else []
+    routes = route(ENTITIES, deployment(*spans))
 
-    share = float(np.mean(routes.versions == 0))
-    assert abs(share - 0.05) < 4 * (0.05 * 0.95 / 20_000) ** 0.5
+    expected = share / BUCKETS
+    observed = float(np.mean(routes.versions == 0)) if share else 0.0
+    assert abs(observed - expected) <= 4 * (expected * (1 - expected) / len(ENTITIES)) ** 0.5
+
+
+def test_a_version_without_buckets_is_never_routed_to_and_nothing_is_hashed() -> None:
+    """A candidate at 0 % is loaded and serves nobody."""
+    served = (*deployment(("1", 0, BUCKETS)).versions, standing("2"))
+    routes = route(ENTITIES, replace(deployment(("1", 0, BUCKETS)), versions=served))
+
+    assert set(routes.versions.tolist()) == {0}
+    assert set(routes.buckets.tolist()) == {NO_BUCKET}
+
+
+def test_pinned_entities_go_to_the_candidate_whatever_their_bucket() -> None:
+    """By id before by beginning; all others go as without a rule, and no rule leaves no mark."""
+    rules = (
+        Override(kind="prefix", value="N1", version="2"),
+        Override(kind="entity", value="N2", version="2"),
+        Override(kind="entity", value="N13", version="1"),
+        Override(kind="entity", value="N3", version="gone"),
+    )
+    plain = deployment(("1", 0, 5_000), ("2", 5_000, BUCKETS))
+    pinned, free = route(ENTITIES, replace(plain, overrides=rules)), route(ENTITIES, plain)
+
+    names = ENTITIES.to_pylist()
+    by_rule = [name.startswith("N1") or name == "N2" for name in names]
+    assert pinned.pinned is not None
+    assert pinned.pinned.tolist() == by_rule
+    assert free.pinned is None
+    for name, rule, version, bucket_, usual in zip(
+        names, by_rule, pinned.versions.tolist(), pinned.buckets.tolist(), free.versions.tolist(), strict=True
+    ):
+        assert version == (usual if not rule else 0 if name == "N13" else 1)
+        assert (bucket_ == NO_BUCKET) == rule
+
+
+def test_pinned_testers_reach_a_candidate_that_serves_nobody_else() -> None:
+    """A preview before a switch."""
+    served = (*deployment(("1", 0, BUCKETS)).versions, standing("2"))
+    state = replace(
+        deployment(("1", 0, BUCKETS)),
+        versions=served,
+        overrides=(Override(kind="entity", value="N7", version="2"),),
+    )
+
+    routes = route(pa.array(["N7", "N8"]), state)
+
+    assert routes.versions.tolist() == [1, 0]
+
+
+@given(st.lists(st.text(max_size=8), max_size=30), st.integers(0, 2**32 - 1))
+def test_workers_agree_whatever_batches_they_see(entities: list[str], salt: int) -> None:
+    """Same key, same arm: in one batch, one by one, in another order, and as the documented formula says."""
+    state = deployment(("1", 0, 7_000), ("2", 7_000, BUCKETS), salt=salt)
+    together = route(pa.array(entities, pa.string()), state)
+    backwards = route(pa.array(entities[::-1], pa.string()), state)
+    alone = [int(route(pa.array([entity], pa.string()), state).versions[0]) for entity in entities]
+
+    assert together.versions.tolist() == alone == backwards.versions.tolist()[::-1]
+    assert together.buckets.tolist() == [bucket(entity, salt) for entity in entities]
+
+
+def standing(version: str) -> ServedVersion:
+    return ServedVersion(version=version, bundle="", arm="candidate", buckets=())
