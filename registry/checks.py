@@ -93,7 +93,7 @@ class Inspection:
             estimator=self._fitted,
             label_rule=self._manifest.label_rule,
             binning=self._manifest.profile.binning,
-            block_rows=self._manifest.profile.block_rows,
+            block_rows=self._manifest.profile.judged_rows,
         )
 
     @property

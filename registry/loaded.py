@@ -68,7 +68,7 @@ class Scores:
 class LoadedVersion:
     """One version, held by the worker that serves it.
 
-    `binning` counts rows in the bins of its reference, which has blocks of `block_rows`; None where it has none.
+    `binning` counts rows in the bins of its reference; `block_rows` of them are judged together.
     """
 
     def __init__(
@@ -81,7 +81,7 @@ class LoadedVersion:
         estimator: Estimator,
         label_rule: LabelRule,
         binning: Binning,
-        block_rows: int | None,
+        block_rows: int,
     ) -> None:
         self.name = name
         self.version = version

@@ -5,7 +5,7 @@ clones can't be fitted, the estimator's scores of the sample itself have to do, 
 says so.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,6 +14,8 @@ import pandas as pd
 import pyarrow as pa
 from pandas.api import types as dtypes
 
+from registry.importance import ROWS_MAX as IMPORTANCE_ROWS_MAX
+from registry.importance import importances
 from registry.loaded import Estimator, LabelRule, Scores
 from registry.metrics import true_labels, true_numbers
 from registry.out_of_fold import out_of_fold
@@ -47,6 +49,7 @@ def reference_of(
     """
     order = ProfileOrder(time=time, moments=None if time is None else _moments(sample[time]))
     judged, scores_of, loss = scores, f"{OF_ITSELF}: no target was named", None
+    rests_on: Mapping[str, float] = {}
     if target is not None:
         truth = _truth(sample[target], signature)
         unseen = out_of_fold(
@@ -61,6 +64,7 @@ def reference_of(
         judged = unseen.scores or scores
         scores_of = f"{OF_ITSELF}: {unseen.note}" if unseen.scores is None else OUT_OF_FOLD
         loss = _loss(judged, truth)
+        rests_on = _importances(estimator, features, truth, signature=signature, label_rule=label_rule)
     return reference_profile(
         features,
         judged.scores,
@@ -68,6 +72,7 @@ def reference_of(
         keep_text_of=[each.name for each in signature.features if not each.personal],
         scores_of=scores_of,
         loss=loss,
+        importance=rests_on,
     )
 
 
@@ -87,6 +92,18 @@ class _Truth:
         own: npt.NDArray[np.generic] = np.asarray(getattr(estimator, "classes_", signature.classes))
         places = {name: index for index, name in enumerate(signature.classes)}
         return own[[places.get(label, 0) for label in self.labels]]
+
+    def losses(self, scores: Scores, rows: npt.NDArray[np.int64], signature: Signature) -> npt.NDArray[np.float64]:
+        """How wrong scores of these rows are: squared error of the probability, or absolute error of the number."""
+        if self.labels is None:
+            assert self.numbers is not None, "a regression has numbers"
+            wrong: npt.NDArray[np.float64] = np.abs(scores.scores - self.numbers[rows])
+            return wrong
+        places = {name: index for index, name in enumerate(signature.classes)}
+        codes = np.array([places[self.labels[row]] for row in rows.tolist()])
+        probability = scores.scores if scores.probabilities is None else scores.probabilities[range(len(codes)), codes]
+        short: npt.NDArray[np.float64] = (codes if scores.probabilities is None else 1.0) - probability
+        return short**2
 
 
 def _truth(values: "pd.Series[str]", signature: Signature) -> _Truth:
@@ -108,6 +125,22 @@ def _loss(judged: Scores, truth: _Truth) -> ReferenceLoss | None:
         )
     assert truth.numbers is not None, "a regression has numbers"
     return reference_loss(np.abs(judged.scores - truth.numbers)[truth.known])
+
+
+def _importances(
+    estimator: Estimator, features: pa.RecordBatch, truth: _Truth, *, signature: Signature, label_rule: LabelRule
+) -> Mapping[str, float]:
+    known = np.flatnonzero(truth.known)
+    chosen = known[:: max(len(known) // IMPORTANCE_ROWS_MAX, 1)][:IMPORTANCE_ROWS_MAX]
+    if not len(chosen):
+        return {}
+    return importances(
+        estimator,
+        features.take(chosen),
+        lambda scores: truth.losses(scores, chosen, signature),
+        signature=signature,
+        label_rule=label_rule,
+    )
 
 
 def _moments(times: "pd.Series[str]") -> npt.NDArray[np.int64] | None:

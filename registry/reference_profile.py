@@ -6,7 +6,7 @@ Drift is judged against these counts.
 """
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -20,6 +20,8 @@ CATEGORIES_MAX = 20
 KNOWN_MAX = 1_000
 BLOCK_ROWS = (1_000, 500, 250)
 BLOCKS_MIN, BLOCKS_MAX = 100, 300
+LEARNED_BLOCK_ROWS = 500
+"""Rows of a block where the reference has none: a hundred of live ones are learned from."""
 AS_IT_CAME = "as the sample came"
 OUT_OF_FOLD = "out of fold"
 LOSS_QUANTILE = 0.99
@@ -34,6 +36,7 @@ class ColumnProfile:
     The last count is of missing values. `blocks` has one row of such counts for each block.
     `quantiles`: of the finite values, as profiles have them; empty for text. `known`: the texts
     that are counted as others; None where they are personal, too many, or were not kept.
+    `importance`: the feature's share of what shuffling any of them costs; None where it is not known.
     """
 
     name: str
@@ -43,6 +46,7 @@ class ColumnProfile:
     blocks: tuple[tuple[int, ...], ...]
     quantiles: tuple[float, ...] = ()
     known: tuple[str, ...] | None = None
+    importance: float | None = None
 
     @property
     def bins(self) -> ColumnBins:
@@ -94,6 +98,11 @@ class ReferenceProfile:
         return self.block_rows is not None and self.order != AS_IT_CAME
 
     @property
+    def judged_rows(self) -> int:
+        """How many live rows are judged together: a block's."""
+        return self.block_rows if self.block_rows is not None and self.in_time_order else LEARNED_BLOCK_ROWS
+
+    @property
     def summary(self) -> str:
         """What it is, or what it lacks, in one line."""
         blocks = f"{self.blocks} blocks of {self.block_rows:,} rows by {self.order}" if self.block_rows else self.note
@@ -130,6 +139,7 @@ def reference_profile(
     keep_text_of: Collection[str],
     scores_of: str,
     loss: ReferenceLoss | None = None,
+    importance: Mapping[str, float] | None = None,
 ) -> ReferenceProfile:
     """Profile features and scores of rows, which have blocks where they are in time order.
 
@@ -142,7 +152,7 @@ def reference_profile(
     blocks = 0 if block_rows is None else min(rows // block_rows, BLOCKS_MAX)
     cut = _Cut(first=rows - blocks * (block_rows or 0), block_rows=block_rows or 0, blocks=blocks)
     columns = [
-        _column(name, column, cut, keep_text=name in keep_text_of)
+        replace(_column(name, column, cut, keep_text=name in keep_text_of), importance=(importance or {}).get(name))
         for name, column in zip(features.schema.names, features.columns, strict=True)
     ]
     return ReferenceProfile(

@@ -13,6 +13,7 @@ import structlog
 
 from registry.binning import Binning
 from registry.loaded import LoadedVersion
+from registry.reference_profile import LEARNED_BLOCK_ROWS
 from runtime.batch import OutgoingRecords, RecordColumns
 from runtime.clock import Clock
 from runtime.kafka import SYSTEM_PARTITION
@@ -25,8 +26,6 @@ from streams.scoring.scorer import VersionRows
 from streams.scoring.serving import Serving
 from streams.scoring.stretch import Cut, NewRows, Stretch, StretchKey, closed, extended, is_due
 
-BLOCK_ROWS = 1_000
-"""Rows of a block where a version's reference has none."""
 PROFILES_A_BLOCK = 4
 _log = structlog.get_logger("penstock.profiler")
 
@@ -133,7 +132,7 @@ class Profiler:
 
     def _measure(self, key: StretchKey, loaded: LoadedVersion | None) -> tuple[Binning | None, Cut]:
         if key not in self._measures:
-            block_rows = BLOCK_ROWS if loaded is None else loaded.block_rows or BLOCK_ROWS
+            block_rows = LEARNED_BLOCK_ROWS if loaded is None else loaded.block_rows
             cut = Cut(rows=block_rows // PROFILES_A_BLOCK, age_ms=self._age_ms, cluster_id=self._cluster_id)
             self._measures[key] = (None if loaded is None else loaded.binning, cut)
         return self._measures[key]

@@ -148,3 +148,20 @@ def test_without_a_target_nothing_is_fitted() -> None:
     reference = referenced(LogisticRegression().fit(sample, halves(sample)), sample, target=None)
 
     assert (reference.scores, reference.loss) == ("of the sample itself: no target was named", None)
+
+
+def test_the_reference_says_which_features_the_performance_rests_on() -> None:
+    """Shares of what shuffling costs: all of it for the one feature that decides, none for others."""
+    sample = doubles(1_000)
+    target = halves(sample)
+    reference = referenced(DecisionTreeClassifier(max_depth=1).fit(sample, target), sample.assign(late=target))
+
+    assert [column.importance for column in reference.columns] == [1.0, 0.0, 0.0, 0.0, None]
+
+
+def test_where_no_feature_matters_no_shares_are_made_up() -> None:
+    """An estimator that ignores its features has none to name."""
+    sample = doubles(100)
+    reference = referenced(OnlyOnce(), sample.assign(late=halves(sample)))
+
+    assert {column.importance for column in reference.columns} == {None}

@@ -69,7 +69,7 @@ def version(name: str) -> LoadedVersion:
         estimator=Doubling(),
         label_rule=LabelRule.ARGMAX,
         binning=BINNING,
-        block_rows=None,
+        block_rows=500,
     )
 
 
