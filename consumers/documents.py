@@ -306,6 +306,7 @@ def model_event_document(event: ModelEvent) -> Document:
             "caused_by": event.caused_by,
             "issued_by": event.issued_by,
             "occurred_at": event.occurred_at,
+            "details": event.details,
         },
         event.occurred_at,
     )

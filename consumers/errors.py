@@ -9,12 +9,13 @@ ConsumerError
 ├── PoisonRecordError       a record can't become a document, with the reason
 ├── QueryError              a query is wrong, in the store's own words
 │   └── QueryLimitError     a query went beyond its limit of rows or time
+├── FitFailedError          a refit gave no version, with the fault
 └── LedgerError             receipts or logs can't be read, so nothing can be proved
 """
 
 from pathlib import Path
 
-from schemas.reasons import Reason
+from schemas.reasons import Reason, TrainingFault
 
 
 class ConsumerError(Exception):
@@ -69,6 +70,15 @@ class QueryError(ConsumerError):
 
 class QueryLimitError(QueryError):
     """A query went beyond its limit of rows or time."""
+
+
+class FitFailedError(ConsumerError):
+    """A refit gave no version."""
+
+    def __init__(self, fault: TrainingFault, detail: str) -> None:
+        super().__init__(f"{fault.value}: {detail}")
+        self.fault = fault
+        self.detail = detail
 
 
 class LedgerError(ConsumerError):

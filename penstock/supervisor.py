@@ -95,7 +95,7 @@ class Supervisor:
         self._running = settings
         # From now on what is said here goes into the store as well.
         self._log_topic = publish_logs(self._logs, settings)
-        specs = [ChildSpec(role="controller", slot=0), ChildSpec(role="sink", slot=0)]
+        specs = [ChildSpec(role=role, slot=0) for role in ("controller", "sink", "trainer")]
         specs += [ChildSpec(role="scorer", slot=slot) for slot in range(settings.workers)]
         self._children = [self._child(spec, settings) for spec in specs]
         for child in self._children:

@@ -26,6 +26,12 @@ create table if not exists versions (
   primary key (name, version)
 ) strict
 """
+_REFITS = """
+create table if not exists refits (
+  name text not null, cause text not null, version text not null,
+  primary key (name, cause)
+) strict
+"""
 _COLUMNS = (
     "name, version, state, bundle, registered_at, registered_by, task, "
     "request_schema_id, prediction_schema_id, metrics, failure"
@@ -101,6 +107,7 @@ class Catalogue:
                 connection.execute("pragma synchronous = full")
                 connection.execute("begin immediate")
                 connection.execute(_TABLE)
+                connection.execute(_REFITS)
             except sqlite3.Error as error:
                 raise _unavailable(self._path, error) from error
             try:
@@ -143,6 +150,17 @@ class Addition:
             "select version from versions where name = ? order by rowid desc limit 1", (name,)
         ).fetchone()
         return None if row is None else str(row[0])
+
+    def refit_of(self, name: str, cause: str) -> str | None:
+        """The version that was made for this cause, if one was."""
+        row = self._connection.execute(
+            "select version from refits where name = ? and cause = ?", (name, cause)
+        ).fetchone()
+        return None if row is None else str(row[0])
+
+    def name_cause(self, name: str, version: str, cause: str) -> None:
+        """Keep what a version was made for; a cause makes one version, whatever happens."""
+        self._connection.execute("insert into refits (name, cause, version) values (?, ?, ?)", (name, cause, version))
 
     def require_free(self, name: str, version: str) -> None:
         """Raises `VersionExistsError`."""

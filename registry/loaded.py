@@ -90,7 +90,7 @@ class LoadedVersion:
         self.estimator = estimator
         self.binning = binning
         self.block_rows = block_rows
-        self._label_rule = label_rule
+        self.label_rule = label_rule
         self._classes = np.array(signature.classes, dtype=np.object_)
 
     def fit(self, features: pa.RecordBatch) -> tuple[Frame, list[Rejection]]:
@@ -99,7 +99,7 @@ class LoadedVersion:
 
     def score(self, frame: Frame) -> Scores:
         """Score all rows in one call. Raises `EstimatorError` when the estimator does."""
-        return score_frame(self.estimator, frame, signature=self.signature, label_rule=self._label_rule)
+        return score_frame(self.estimator, frame, signature=self.signature, label_rule=self.label_rule)
 
 
 def score_frame(estimator: Estimator, frame: Frame, *, signature: Signature, label_rule: LabelRule) -> Scores:

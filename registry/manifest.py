@@ -51,6 +51,28 @@ class Baseline:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TrainingFacts:
+    """How a version was refitted from outcomes, and how it did beside the version that served then.
+
+    `cause`: id of the event that asked for it. Rows are those of event times in [since, until), in
+    ms; those from `judged_from` on were held back, and both versions were judged on them: mean
+    losses, and the interval of 95 % of their paired difference. `sha256` is the fingerprint of all rows.
+    """
+
+    cause: str
+    since: int
+    until: int
+    judged_from: int
+    rows: int
+    rows_judged: int
+    sha256: str
+    loss: float
+    parent_loss: float
+    difference_low: float
+    difference_high: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Manifest:
     """Everything about a version that never changes; its state is in the catalogue.
 
@@ -75,6 +97,7 @@ class Manifest:
     golden_rows: int
     holdout: SampleFacts | None = None
     baseline: Baseline | None = None
+    training: TrainingFacts | None = None
 
     def encode(self) -> bytes:
         """The bytes that the bundle is named by."""
@@ -96,6 +119,7 @@ class Manifest:
                     "profile": ReferenceProfile.from_dict(found["profile"]),
                     "holdout": None if not found.get("holdout") else SampleFacts(**found["holdout"]),
                     "baseline": None if not found.get("baseline") else Baseline(**found["baseline"]),
+                    "training": None if not found.get("training") else TrainingFacts(**found["training"]),
                 }
             )
         except (ValueError, TypeError, KeyError, SignatureError) as error:

@@ -34,6 +34,18 @@ def sample_metrics(truth: "pd.Series[str]", scores: Scores, signature: Signature
     return {"rows": float(rows), **{name: value for name, value in measured.items() if np.isfinite(value)}}
 
 
+def row_losses(truth: "pd.Series[str]", scores: Scores) -> Floats:
+    """The loss of each row: 0 or 1 for a class that is right or wrong, the absolute error of a value.
+
+    Every truth is known, and spelled as the estimator's classes are.
+    """
+    if scores.labels is None:
+        errors: Floats = np.abs(true_numbers(truth) - scores.scores)
+        return errors
+    pairs = zip(truth.tolist(), scores.labels, strict=True)
+    return np.fromiter((float(actual != predicted) for actual, predicted in pairs), dtype=np.float64)
+
+
 def _regression(truth: Floats, predicted: Floats) -> dict[str, float]:
     return {
         "mae": float(metrics.mean_absolute_error(truth, predicted)),

@@ -20,7 +20,7 @@ from registry.golden import ROWS_MAX as GOLDEN_ROWS_MAX
 from registry.golden import TOLERANCE, GoldenVectors, encode_golden, largest_difference, spread
 from registry.judging import SAMPLE, Candidate, Judged, Judgment, judge
 from registry.loaded import Estimator, LabelRule, LoadedVersion, Scores, score_frame
-from registry.manifest import Baseline, SampleFacts
+from registry.manifest import Baseline, SampleFacts, TrainingFacts
 from registry.personal import without_personal
 from registry.reference import reference_of
 from registry.reference_profile import ReferenceProfile
@@ -59,6 +59,7 @@ class Prepared:
     sample: SampleFacts
     judgment: Judgment
     profile: ReferenceProfile
+    training: TrainingFacts | None = None
 
 
 def prepare(
@@ -80,8 +81,8 @@ def prepare(
     scores = score_rows(estimator, features, signature, label_rule, of=SAMPLE)
     candidate = Candidate(estimator=estimator, signature=signature, label_rule=label_rule)
     judged = Judged(sample=ordered, scores=scores, holdout=options.holdout, target=options.target)
-    content = _saved(estimator, kept, signature=signature, label_rule=label_rule, limits=limits)
-    golden = _golden(estimator, kept, signature, label_rule)
+    content = saved_file(estimator, kept, signature=signature, label_rule=label_rule, limits=limits)
+    golden = golden_vectors(estimator, kept, signature, label_rule)
     return Prepared(
         signature=signature,
         label_rule=label_rule,
@@ -181,7 +182,7 @@ def _columns_at_fault(
     return guilty
 
 
-def _saved(
+def saved_file(
     estimator: Estimator,
     features: pa.RecordBatch,
     *,
@@ -189,7 +190,7 @@ def _saved(
     label_rule: LabelRule,
     limits: LoadLimits,
 ) -> bytes:
-    """The .skops bytes, read back as a worker would and found to score the same."""
+    """The .skops bytes, read back as a worker would and found to score the same. Raises `EstimatorRefusedError`."""
     content = dump_estimator(estimator)
     try:
         again = load_estimator(content, limits)
@@ -203,9 +204,10 @@ def _saved(
     return content
 
 
-def _golden(
+def golden_vectors(
     estimator: Estimator, features: pa.RecordBatch, signature: Signature, label_rule: LabelRule
 ) -> GoldenVectors:
+    """Some of the rows, evenly spread, with the scores of all their features."""
     chosen = features.take(spread(features.num_rows, GOLDEN_ROWS_MAX))
     frame, _ = fit_rows(chosen, signature)
     return GoldenVectors(features=chosen, scores=score_once(estimator, frame, signature, label_rule))

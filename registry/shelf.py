@@ -93,6 +93,30 @@ class Shelf:
         self.verify(name, record.version)
         return self.record(name, record.version)
 
+    def add_refit(self, name: str, prepared: Prepared, *, parent: str, registered_by: str) -> VersionRecord:
+        """Add what a refit prepared, once for its cause: asked again, the version that is there is returned.
+
+        Raises `VersionRefusedError` as `add` does.
+        """
+        assert prepared.training is not None, "a refit knows what it was for"
+        self._schemas.check(name, prepared.signature)
+        with self._catalogue.adding() as addition:
+            version = addition.refit_of(name, prepared.training.cause)
+            if version is None:
+                version = self._place(addition, name, prepared, None, parent, registered_by).version
+                addition.name_cause(name, version, prepared.training.cause)
+        self.verify(name, version)
+        return self.record(name, version)
+
+    def refit_of(self, name: str, cause: str) -> VersionRecord | None:
+        """The version that was refitted for this cause, validated or rejected; None when there is none yet."""
+        with self._catalogue.adding() as addition:
+            version = addition.refit_of(name, cause)
+        if version is None:
+            return None
+        self.verify(name, version)
+        return self.record(name, version)
+
     def estimator_in(self, skops_path: Path) -> Estimator:
         """The estimator in a .skops file, to be added. Raises `EstimatorRefusedError`, naming types not allowed."""
         try:
@@ -207,6 +231,7 @@ class Shelf:
             golden_rows=prepared.golden_rows,
             holdout=prepared.judgment.holdout,
             baseline=prepared.judgment.baseline,
+            training=prepared.training,
         )
 
     def _checks(self, record: VersionRecord) -> list[Check]:

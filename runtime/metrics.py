@@ -25,11 +25,12 @@ from runtime.watchdog import resident_bytes
 _SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 _RECORDS = (1, 2, 5, 10, 25, 50, 100, 250, 500, 1_000, 2_000, 5_000, 10_000)
 
-EVERY_ROLE = ("broker", "controller", "scorer", "sink", "supervisor")
+EVERY_ROLE = ("broker", "controller", "scorer", "sink", "trainer", "supervisor")
 LANES = ("controller", "scorer")
 READERS = (*LANES, "sink")
 SCORERS = ("scorer",)
 SINKS = ("sink",)
+TRAINERS = ("trainer",)
 SUPERVISORS = ("supervisor",)
 
 
@@ -193,6 +194,20 @@ ROLLOUT_SHARE = Metric(
     roles=("controller",),
     labels=("model", "version"),
 )
+TRAININGS = Metric(
+    name="penstock_trainings",
+    kind="counter",
+    doc="Retrains that were answered, by outcome: Trained, TrainingFailed.",
+    roles=TRAINERS,
+    labels=("outcome",),
+)
+TRAINING_SECONDS = Metric(
+    name="penstock_training_seconds",
+    kind="histogram",
+    doc="From taking up a retrain to its answer.",
+    roles=TRAINERS,
+    buckets=(1.0, 2.5, 5.0, 10.0, 25.0, 50.0, 100.0, 250.0, 500.0, 1_000.0, 2_500.0),
+)
 RESIDENT_BYTES = Metric(
     name="penstock_resident_bytes", kind="gauge", doc="Resident memory of the process.", roles=EVERY_ROLE
 )
@@ -224,6 +239,8 @@ METRICS = (
     LOG_LINES_DROPPED,
     DECISIONS,
     ROLLOUT_SHARE,
+    TRAININGS,
+    TRAINING_SECONDS,
     RESIDENT_BYTES,
 )
 

@@ -241,6 +241,27 @@ class PolicySettings(Section):
     budget: BudgetSettings = BudgetSettings()
 
 
+class TrainerSettings(Section):
+    """What a retrain is made from, and what it may take."""
+
+    rows_min: int = Field(2_000, ge=20, description="matured outcomes that a retrain needs")
+    rows_max: int = Field(50_000, ge=20, description="outcomes that a retrain uses, the newest ones")
+    class_rows_min: int = Field(20, ge=1, description="outcomes of each class that it learns from, at least")
+    judged_share: float = Field(
+        0.2, gt=0, le=0.5, description="newest outcomes that are held back: old and new version are judged by them"
+    )
+    request_wait_s: Seconds = Field(86_400.0, description="a retrain waits so long for outcomes that are missing")
+    look_every_s: Seconds = Field(5.0, description="how often it looks whether they have come")
+    fit_timeout_s: Seconds = Field(900.0, description="a fit that takes longer is ended")
+    memory_bytes_max: int = Field(2 << 30, ge=1 << 29, description="memory that the process of a fit takes at most")
+
+    @model_validator(mode="after")
+    def _least_below_most(self) -> Self:
+        if self.rows_min > self.rows_max:
+            raise ValueError("rows_min can't be more than rows_max: no window could ever be enough")
+        return self
+
+
 class ProducerSettings(Section):
     """What publishes requests, labels and commands."""
 
@@ -352,6 +373,7 @@ class Settings(BaseSettings):
     rollout: RolloutSettings = RolloutSettings()
     registry: RegistrySettings = RegistrySettings()
     policy: PolicySettings = PolicySettings()
+    trainer: TrainerSettings = TrainerSettings()
     producers: ProducerSettings = ProducerSettings()
     store: StoreSettings = StoreSettings()
     embedded: EmbeddedSettings = EmbeddedSettings()

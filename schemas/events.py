@@ -301,7 +301,10 @@ class JournalEntry:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelEvent:
-    """Something that happened to a model: Activated, RolledBack, RetrainRequested, Trained ..."""
+    """Something that happened to a model: Activated, RolledBack, RetrainRequested, Trained ...
+
+    `details`: what else is known, as JSON with sorted keys; what it holds depends on the kind.
+    """
 
     avro_name: ClassVar[str] = "model_event"
 
@@ -314,6 +317,7 @@ class ModelEvent:
     caused_by: str
     occurred_at: int
     issued_by: str = ""
+    details: str = "{}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -94,3 +94,41 @@ STAGES: dict[Reason, Stage] = {
     Reason.WRONG_PARTITION: Stage.JOIN,
     Reason.REJECTED_BY_STORE: Stage.STORE,
 }
+
+
+class TrainingFault(StrEnum):
+    """Why a retrain gave no candidate; each has its remedy in `TRAINING_REMEDIES`."""
+
+    NO_VERSION = "no_version"
+    VERSION_UNUSABLE = "version_unusable"
+    PERSONAL_FEATURES = "personal_features"
+    TOO_FEW_ROWS = "too_few_rows"
+    CLASS_TOO_RARE = "class_too_rare"
+    UNKNOWN_CLASS = "unknown_class"
+    CONSTANT_TRUTH = "constant_truth"
+    FIT_REFUSED = "fit_refused"
+    TIMED_OUT = "timed_out"
+    OUT_OF_MEMORY = "out_of_memory"
+    CRASHED = "crashed"
+    NOT_AS_GOOD = "not_as_good"
+    NOT_VALIDATED = "not_validated"
+
+
+TRAINING_REMEDIES: dict[TrainingFault, str] = {
+    TrainingFault.NO_VERSION: "activate a version first: a retrain fits the serving version's own pipeline again",
+    TrainingFault.VERSION_UNUSABLE: "read the detail: the version's bundle can't be opened any more; "
+    "`penstock models verify` says which check fails",
+    TrainingFault.PERSONAL_FEATURES: "train it yourself and add it: personal features are in no store",
+    TrainingFault.TOO_FEW_ROWS: "wait for more labels, ask for a longer stretch with --since, "
+    "or lower trainer.rows_min",
+    TrainingFault.CLASS_TOO_RARE: "wait for more labels, ask for a longer stretch with --since, "
+    "or lower trainer.class_rows_min",
+    TrainingFault.UNKNOWN_CLASS: "correct these labels, or fit and add a version that knows the class",
+    TrainingFault.CONSTANT_TRUTH: "look at the labels: all of them are the same value, and nothing can be learned",
+    TrainingFault.FIT_REFUSED: "read the detail: the pipeline can't be fitted on these outcomes, or not be served",
+    TrainingFault.TIMED_OUT: "raise trainer.fit_timeout_s, or lower trainer.rows_max",
+    TrainingFault.OUT_OF_MEMORY: "raise trainer.memory_bytes_max, or lower trainer.rows_max",
+    TrainingFault.CRASHED: "read the detail: the fit ended its process",
+    TrainingFault.NOT_AS_GOOD: "look at the data: on the newest outcomes the serving version does better",
+    TrainingFault.NOT_VALIDATED: "read the detail: `penstock models verify` says which check failed",
+}

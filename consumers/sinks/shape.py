@@ -99,6 +99,16 @@ def time_text(ms: int) -> str:
     return f"{_minute_text(ms // 60_000)}:{in_minute // 1_000:02d}.{in_minute % 1_000:03d}Z"
 
 
+def ms_of(text: str) -> int:
+    """The time in a store's text, in ms since the epoch: what `time_text` was made from.
+
+    >>> ms_of("2013-04-01T05:15:00.000Z")
+    1364793300000
+    """
+    since = datetime.fromisoformat(text.removesuffix("Z")) - _EPOCH
+    return since // timedelta(milliseconds=1)
+
+
 @lru_cache(maxsize=_MINUTES_KEPT)
 def _minute_text(minutes: int) -> str:
     """The part before the seconds; the times of one batch share few minutes."""

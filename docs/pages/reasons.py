@@ -1,12 +1,16 @@
-"""The page of reasons: why a record is dead-lettered, at which stage, and what to do."""
+"""The page of reasons: why a record is dead-lettered, why a retrain gave nothing, and what to do."""
 
 from docs.pages.markdown import code, page, table
-from schemas.reasons import REMEDIES, STAGES, Reason, Stage
+from schemas.reasons import REMEDIES, STAGES, TRAINING_REMEDIES, Reason, Stage, TrainingFault
 
 _INTRO = """
 A record that can't be processed goes to `dead-letters` alone; its neighbors are not harmed.
 Each dead letter carries one of these codes, the original bytes and headers, and where the record came from.
 `penstock dead-letters list` shows them, `penstock dead-letters show ID` one of them whole.
+"""
+_RETRAINS = """
+A retrain that gives no candidate is answered by a `TrainingFailed` on `model-events`, whose `details` name the fault.
+[retraining.md](../retraining.md) says how each comes about.
 """
 _STAGES = {
     Stage.DECODE: "The bytes are no request of this model.",
@@ -25,4 +29,6 @@ def reasons_page() -> str:
         rows = [(code(reason.value), REMEDIES[reason]) for reason in Reason if STAGES[reason] is stage]
         if rows:
             parts += [f"## {stage.value}", meaning, table(("reason", "remedy"), rows)]
-    return page("Reasons of dead letters", _INTRO, *parts)
+    faults = [(code(fault.value), TRAINING_REMEDIES[fault]) for fault in TrainingFault]
+    parts += ["## Retrains that failed", _RETRAINS, table(("fault", "remedy"), faults)]
+    return page("Reasons", _INTRO, *parts)
