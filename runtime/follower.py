@@ -11,7 +11,7 @@ import structlog
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError
 
 from runtime.batch import KafkaMessage
-from runtime.errors import BrokerUnreachableError
+from runtime.errors import AccessDeniedError, BrokerUnreachableError
 from runtime.kafka import build_reader, system_partition
 from runtime.settings import KafkaSettings
 
@@ -31,7 +31,8 @@ class Follower:
     def catch_up(self, deadline_s: float) -> Iterator[KafkaMessage]:
         """All records up to the end of the log as it is now.
 
-        Raises `BrokerUnreachableError` when the end is not reached by the deadline.
+        Raises `BrokerUnreachableError` when the end is not reached by the deadline,
+        `AccessDeniedError` when this user may not read it.
         """
         deadline = time.monotonic() + deadline_s
         while time.monotonic() < deadline:
@@ -41,6 +42,8 @@ class Follower:
                     yield message
                 elif fault.code() == KafkaError._PARTITION_EOF:
                     return
+                elif fault.code() == KafkaError.TOPIC_AUTHORIZATION_FAILED:
+                    raise AccessDeniedError(f"read {self._topic}", "docs/reference/access.md says what each role may")
                 else:
                     _log.warning("topic not readable yet", topic=self._topic, detail=fault.str())
         raise BrokerUnreachableError(self._kafka.bootstrap_servers, f"{self._topic} was not read to its end in time")

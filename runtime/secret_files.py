@@ -27,6 +27,8 @@ def with_secrets_read(values: Mapping[str, Any], fields: Mapping[str, FieldInfo]
         if values.get(name) is not None:
             raise ValueError(f"give {name} or {name}{FILE_SUFFIX}, not both")
         read[name] = _content(name, Path(place))
+        # Read once: what was parsed may be parsed again, as sections are when settings are put together.
+        read[name + FILE_SUFFIX] = None
     return read
 
 

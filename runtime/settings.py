@@ -23,7 +23,8 @@ Seconds = Annotated[float, Field(gt=0)]
 class Section(BaseModel):
     """A group of settings: frozen, unknown keys refused, secrets also from files (`password_file`)."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    # What was given is not repeated in errors: it may be a secret, which no traceback may hold.
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
     @model_validator(mode="before")
     @classmethod
@@ -360,6 +361,7 @@ class Settings(BaseSettings):
         env_nested_delimiter="__",
         extra="forbid",
         frozen=True,
+        hide_input_in_errors=True,
         nested_model_default_partial_update=True,
     )
 

@@ -119,7 +119,7 @@ PROFILES = TopicKind(
     value="Profile",
     retention_ms=30 * DAY_MS,
     owner="scorer, shadow",
-    readers="controller, monitor",
+    readers="controller, monitor, sink",
     doc="Summaries of features and scores by version, a few hundred rows each.",
 )
 SIGNALS = TopicKind(
@@ -169,7 +169,7 @@ RECEIPTS = TopicKind(
     value="Receipt",
     retention_ms=365 * DAY_MS,
     owner="scorer",
-    readers="scorer, shadow, outcomes, sink, operators",
+    readers="controller, scorer, shadow, outcomes, sink, operators",
     doc="What each transaction did with each range of offsets.",
 )
 LOGS = TopicKind(

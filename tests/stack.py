@@ -137,7 +137,13 @@ def running_stack(
     assert returncode == 0, f"the stack ended with {returncode}; {stack.said()}"
 
 
-def penstock(*arguments: str, data_dir: Path, config: Path | None = None, timeout_s: float = 120.0) -> str:
+def penstock(
+    *arguments: str,
+    data_dir: Path,
+    config: Path | None = None,
+    environment: Mapping[str, str] | None = None,
+    timeout_s: float = 120.0,
+) -> str:
     """Run one command to its end and return what it printed. Raises `StackFailedError` unless it exits 0."""
     ended = subprocess.run(
         command(*arguments, data_dir=data_dir, config=config),
@@ -146,6 +152,7 @@ def penstock(*arguments: str, data_dir: Path, config: Path | None = None, timeou
         text=True,
         timeout=timeout_s,
         check=False,
+        env={**os.environ, **(environment or {})},
     )
     if ended.returncode != 0:
         raise StackFailedError(f"penstock {' '.join(arguments)} ended with {ended.returncode}: {ended.stderr}")

@@ -1,8 +1,9 @@
 """What is in a topic: as a downstream consumer sees it, and beside it what transactions left aborted."""
 
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
-from types import TracebackType
+from types import MappingProxyType, TracebackType
 from typing import Literal, Self
 
 import numpy as np
@@ -43,10 +44,15 @@ class Predictions:
 
 
 def read_topic(
-    bootstrap_servers: str, topic: str, *, isolation: Isolation = "read_committed", partitions: list[int] | None = None
+    bootstrap_servers: str,
+    topic: str,
+    *,
+    isolation: Isolation = "read_committed",
+    partitions: list[int] | None = None,
+    client: Mapping[str, str | int | float | bool] | None = None,
 ) -> list[TopicRecord]:
-    """Every record from the start of each partition to its present end."""
-    consumer = _reader(bootstrap_servers, isolation)
+    """Every record from the start of each partition to its present end; `client` says who asks."""
+    consumer = _reader(bootstrap_servers, isolation, client or {})
     try:
         wanted = (
             partitions if partitions is not None else list(consumer.list_topics(topic, 10).topics[topic].partitions)
@@ -131,9 +137,12 @@ class OpenTransactions:
         self._all.close()
 
 
-def _reader(bootstrap_servers: str, isolation: Isolation) -> Consumer:
+def _reader(
+    bootstrap_servers: str, isolation: Isolation, client: Mapping[str, str | int | float | bool] = MappingProxyType({})
+) -> Consumer:
     return Consumer(
         {
+            **client,
             "bootstrap.servers": bootstrap_servers,
             "group.id": "tests.reader",
             "isolation.level": isolation,
