@@ -17,10 +17,10 @@ from types import MappingProxyType
 from confluent_kafka.admin import AdminClient
 
 from penstock import wiring
-from penstock.processes import ROLES
+from penstock.roles import ROLES
 from runtime.access import PROCESSES
-from runtime.process import read_status
 from runtime.settings import Settings, load_settings
+from runtime.status import read_status
 from tests.services.scoring_model import ScoringModel
 from tests.services.secured_kafka import SecuredKafka, User
 from tests.services.topic_records import read_topic
