@@ -122,9 +122,11 @@ def test_dead_letters_are_counted_by_reason(busy: Shop) -> None:
 
 def test_the_version_that_serves_is_named(busy: Shop) -> None:
     """With its bundle and the deployment's generation."""
-    (sample,) = families(busy, "scorer-0")["penstock_model_version_info"].samples
+    samples = families(busy, "scorer-0")["penstock_model_version_info"].samples
+    (sample,) = (each for each in samples if each.labels["model"] == MODEL)
 
-    assert (sample.labels["model"], sample.labels["version"], sample.labels["generation"]) == (MODEL, "1", "1")
+    assert sample.labels["version"] == "1"
+    assert int(sample.labels["generation"]) >= 1
     assert len(sample.labels["bundle"]) >= 16
 
 
