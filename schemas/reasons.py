@@ -39,11 +39,14 @@ class Reason(StrEnum):
     SCORE_NOT_FINITE = "score_not_finite"
     VERSION_QUARANTINED = "version_quarantined"
     WRONG_PARTITION = "wrong_partition"
+    WRONG_MODEL = "wrong_model"
+    UNKNOWN_CLASS = "unknown_class"
+    NEGATIVE_WEIGHT = "negative_weight"
     REJECTED_BY_STORE = "rejected_by_store"
 
 
 REMEDIES: dict[Reason, str] = {
-    Reason.TOMBSTONE: "send a value: requests can't be deleted by key",
+    Reason.TOMBSTONE: "send a value: records can't be deleted by key",
     Reason.EMPTY_VALUE: "send an Avro value with the Confluent framing",
     Reason.OVERSIZE: "send a smaller value, or raise scoring.value_bytes_max",
     Reason.BAD_MAGIC_BYTE: "start the value with byte 0 and the four-byte schema id",
@@ -53,19 +56,24 @@ REMEDIES: dict[Reason, str] = {
     Reason.TRAILING_BYTES: "send one record per value: bytes are left after its end",
     Reason.MALFORMED: "encode with the schema named by the id in the frame",
     Reason.MISSING_FEATURE: "add the feature to the writer's schema",
-    Reason.WRONG_TYPE: "give the feature the type that the request schema states",
+    Reason.WRONG_TYPE: "give the feature the type that the request schema states; classes travel as text, true values "
+    "of a regression as numbers",
     Reason.MISSING_ID: "fill request_id and entity_id: they can't be empty",
     Reason.NO_KEY: "set the message key to the entity_id",
     Reason.KEY_MISMATCH: "set the message key to the same entity_id as the value carries",
     Reason.EVENT_TIME_OUT_OF_BOUNDS: "fix the producer's clock, or widen scoring.event_time_past_max_s "
     "and scoring.event_time_ahead_max_s (off for replays)",
     Reason.MISSING_VALUE: "fill the feature: the version was trained without missing values",
-    Reason.NOT_FINITE: "send a finite number: the signature forbids NaN or infinity here",
+    Reason.NOT_FINITE: "send a finite number: NaN and infinity are not allowed here",
     Reason.UNKNOWN_CATEGORY: "send a category that the version knows, or retrain it to ignore unknown ones",
     Reason.ESTIMATOR_ERROR: "read the detail: the estimator raised on this row alone",
     Reason.SCORE_NOT_FINITE: "read the features: the estimator answered with NaN or infinity",
     Reason.VERSION_QUARANTINED: "the version hung or ran out of memory twice: activate another one",
     Reason.WRONG_PARTITION: "partition by murmur2 of the key (librdkafka: partitioner=murmur2_random)",
+    Reason.WRONG_MODEL: "send the label to the labels topic of the model that it names",
+    Reason.UNKNOWN_CLASS: "send a class that some version of the model knows, spelled as `penstock models show` does; "
+    "for a class that is new, register a version that knows it first",
+    Reason.NEGATIVE_WEIGHT: "give the label a weight of 0 or more, or none, which is 1",
     Reason.REJECTED_BY_STORE: "read the detail: these are the store's own words",
 }
 
@@ -92,6 +100,9 @@ STAGES: dict[Reason, Stage] = {
     Reason.SCORE_NOT_FINITE: Stage.SCORE,
     Reason.VERSION_QUARANTINED: Stage.SCORE,
     Reason.WRONG_PARTITION: Stage.JOIN,
+    Reason.WRONG_MODEL: Stage.JOIN,
+    Reason.UNKNOWN_CLASS: Stage.JOIN,
+    Reason.NEGATIVE_WEIGHT: Stage.JOIN,
     Reason.REJECTED_BY_STORE: Stage.STORE,
 }
 

@@ -1,0 +1,1 @@
+"""Predictions and labels become outcomes: joined, judged, and closed into cohorts when labels had time to come."""
