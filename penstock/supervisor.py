@@ -27,7 +27,7 @@ from runtime.process import wait_until
 from runtime.schema_registry import schema_registry_place
 from runtime.settings import Settings
 from runtime.stack import Stack, announce, only_stack, withdraw
-from schemas.topics import DEAD_LETTERS, PREDICTIONS, RECEIPTS, Topics
+from schemas.topics import COHORTS, DEAD_LETTERS, OUTCOMES, PREDICTIONS, RECEIPTS, Topics
 
 LOOK_EVERY_S = 0.1
 ACCOUNT_EVERY_S = 1.0
@@ -97,6 +97,7 @@ class Supervisor:
         self._log_topic = publish_logs(self._logs, settings)
         specs = [ChildSpec(role=role, slot=0) for role in ("controller", "sink", "trainer")]
         specs += [ChildSpec(role="scorer", slot=slot) for slot in range(settings.workers)]
+        specs += [ChildSpec(role="outcomes", slot=slot) for slot in range(settings.outcomes.workers)]
         self._children = [self._child(spec, settings) for spec in specs]
         for child in self._children:
             child.start()
@@ -145,7 +146,7 @@ class Supervisor:
             self._account()
 
     def _stop_all(self) -> None:
-        """Scorers and controller first, so that the sink can still write what they made."""
+        """Lanes first, so that the sink can still write what they made."""
         if self._log_topic is not None:
             self._log_topic.stop(LOG_TOPIC_STOPS_S)
             self._log_topic = None
@@ -167,7 +168,7 @@ class Supervisor:
             return
         lag = GroupLag(settings.kafka, sink_group(settings.topics.prefix))
         try:
-            kinds = (PREDICTIONS, DEAD_LETTERS, RECEIPTS)
+            kinds = (PREDICTIONS, OUTCOMES, COHORTS, DEAD_LETTERS, RECEIPTS)
             names = Topics(settings.topics.prefix)
             topics = [topic for topic in partition_counts(settings.kafka) if names.kind_of(topic) in kinds]
             caught_up = wait_until(

@@ -1,6 +1,6 @@
 """Holds a producer back on the embedded broker, which silently drops the oldest beyond 5 MiB a partition.
 
-Every so many bytes it asks how far the reading group is behind, in records times their mean
+Every so many bytes it asks how far each reading group is behind, in records times their mean
 size, and waits while that is more than `embedded.lag_bytes_max`. Real brokers need none.
 """
 
@@ -18,11 +18,10 @@ _PAUSE_S = 0.05
 
 
 class Holdback:
-    """Counts the bytes sent to a topic and waits for the group that reads it when that is far behind."""
+    """Counts the bytes sent to a topic and waits for the groups that read it when one of them is far behind."""
 
-    def __init__(self, settings: Settings, *, group: str, topic: str) -> None:
-        self._lag = GroupLag(settings.kafka, group)
-        self._group = group
+    def __init__(self, settings: Settings, *, groups: Sequence[str], topic: str) -> None:
+        self._lags = {group: GroupLag(settings.kafka, group) for group in groups}
         self._topic = topic
         self._bound = settings.embedded.lag_bytes_max
         self._timeout_s = settings.producers.holdback_timeout_s
@@ -39,26 +38,31 @@ class Holdback:
         return self._bytes_unchecked >= self._bound // _CHECKS_PER_BOUND
 
     def wait(self) -> None:
-        """Return when the group is not too far behind.
+        """Return when no group is too far behind.
 
-        Raises `HoldbackTimeoutError` when it is and has not moved for `producers.holdback_timeout_s`,
+        Raises `HoldbackTimeoutError` when one is and has not moved for `producers.holdback_timeout_s`,
         `BrokerUnreachableError` when its position can't be asked.
         """
         self._bytes_unchecked = 0
+        for group, lag in self._lags.items():
+            self._wait_for(group, lag)
+
+    def _wait_for(self, group: str, reader: GroupLag) -> None:
         moved_at, smallest = time.monotonic(), None
-        while (lag := self._lag_bytes()) > self._bound:
+        while (lag := self._lag_bytes(reader)) > self._bound:
             now = time.monotonic()
             if smallest is None or lag < smallest:
                 moved_at, smallest = now, lag
             if now - moved_at > self._timeout_s:
-                raise HoldbackTimeoutError(self._group, self._topic, lag_bytes=lag, waited_s=now - moved_at)
+                raise HoldbackTimeoutError(group, self._topic, lag_bytes=lag, waited_s=now - moved_at)
             time.sleep(_PAUSE_S)
 
     def close(self) -> None:
-        self._lag.close()
+        for lag in self._lags.values():
+            lag.close()
 
-    def _lag_bytes(self) -> int:
-        return lag_bytes_max(self._lag.of_topic(self._topic, EMBEDDED_PARTITIONS), self._bytes / max(self._records, 1))
+    def _lag_bytes(self, reader: GroupLag) -> int:
+        return lag_bytes_max(reader.of_topic(self._topic, EMBEDDED_PARTITIONS), self._bytes / max(self._records, 1))
 
 
 def lag_bytes_max(lags: Sequence[PartitionLag], record_bytes: float) -> int:

@@ -6,7 +6,7 @@ from typing import Self
 from producers.holdback import Holdback
 from producers.publisher import Publisher
 from runtime.clock import Clock, SystemClock
-from runtime.groups import sink_group
+from runtime.groups import outcomes_group, sink_group
 from runtime.kafka import is_embedded
 from runtime.schema_registry import build_schema_registry
 from runtime.settings import Settings
@@ -61,10 +61,13 @@ class LabelProducer:
         label: str | float | None,
         event_time: int | None = None,
         revision: int = 0,
+        weight: float | None = None,
+        value: float | None = None,
     ) -> None:
         """Publish one label; None takes an earlier one back, a higher revision corrects it.
 
-        `event_time`: ms since the epoch when it became known, now unless given.
+        `event_time`: ms since the epoch when it became true, now unless given. `weight`: in error
+        rates, 1 unless given. `value`: what the outcome was worth, in a unit of your own.
         """
         event = Label(
             model=self._model,
@@ -73,6 +76,8 @@ class LabelProducer:
             label=label,
             event_time=self._clock.now_ms() if event_time is None else event_time,
             revision=revision,
+            weight=weight,
+            value=value,
         )
         self._publisher.publish(self._topic, self._codec.encode(event), key=entity_id.encode())
 
@@ -82,7 +87,8 @@ class LabelProducer:
 
 
 def _holdback(settings: Settings, topic: str) -> Holdback | None:
-    """On the embedded broker: behind the sink."""
+    """On the embedded broker: behind the sink and the outcome lane."""
     if not is_embedded(settings.kafka):
         return None
-    return Holdback(settings, group=sink_group(settings.topics.prefix), topic=topic)
+    groups = [sink_group(settings.topics.prefix), outcomes_group(settings.topics.prefix)]
+    return Holdback(settings, groups=groups, topic=topic)

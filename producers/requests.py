@@ -125,4 +125,4 @@ def _holdback(settings: Settings, topic: str) -> Holdback | None:
     """On the embedded broker: behind the scorer, which is itself held behind the sink."""
     if not is_embedded(settings.kafka):
         return None
-    return Holdback(settings, group=scorer_group(settings.topics.prefix), topic=topic)
+    return Holdback(settings, groups=[scorer_group(settings.topics.prefix)], topic=topic)

@@ -53,19 +53,29 @@ def read_bundle(folder: Path, name: str, *, bytes_max: int) -> Bundle:
     can't be read.
     """
     path = folder / name
-    manifest_bytes = _read(path / MANIFEST, MANIFEST_BYTES_MAX)
-    found = sha256(manifest_bytes)
-    if found != name:
-        raise BundleRefusedError(
-            "hash", f"{MANIFEST} has sha256 {found[:16]}..., and the bundle is named {name[:16]}..."
-        )
-    manifest = Manifest.decode(manifest_bytes)
+    manifest_bytes, manifest = _manifest(path)
     _check_sizes(manifest, bytes_max)
     strangers = sorted({entry.name for entry in path.iterdir()} - {MANIFEST, *(entry.name for entry in manifest.files)})
     if strangers:
         raise BundleRefusedError("hash", f"{strangers[0]} is not in the manifest")
     files = {entry.name: _checked(path, entry) for entry in manifest.files}
     return Bundle(sha256=name, manifest_bytes=manifest_bytes, manifest=manifest, files=files)
+
+
+def read_manifest(folder: Path, name: str) -> Manifest:
+    """The manifest of the bundle of that hash, without a look at its other files.
+
+    Raises `BundleRefusedError` when it is not what was registered or not there, and
+    `ShelfUnavailableError` when it can't be told now.
+    """
+    try:
+        return _manifest(folder / name)[1]
+    except FileNotFoundError as error:
+        if not folder.is_dir():
+            raise ShelfUnavailableError(f"the shelf's bundles in {folder} can't be read") from error
+        raise BundleRefusedError("manifest", f"bundle {name[:16]}... is not on the shelf") from error
+    except OSError as error:
+        raise ShelfUnavailableError(f"bundle {name[:16]}... can't be read: {error}") from error
 
 
 def bundle_fault(folder: Path, name: str, *, bytes_max: int) -> str:
@@ -84,6 +94,16 @@ def bundle_fault(folder: Path, name: str, *, bytes_max: int) -> str:
     except OSError as error:
         raise ShelfUnavailableError(f"bundle {name[:16]}... can't be read: {error}") from error
     return ""
+
+
+def _manifest(path: Path) -> tuple[bytes, Manifest]:
+    content = _read(path / MANIFEST, MANIFEST_BYTES_MAX)
+    found = sha256(content)
+    if found != path.name:
+        raise BundleRefusedError(
+            "hash", f"{MANIFEST} has sha256 {found[:16]}..., and the bundle is named {path.name[:16]}..."
+        )
+    return content, Manifest.decode(content)
 
 
 def _check_sizes(manifest: Manifest, bytes_max: int) -> None:

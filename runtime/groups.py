@@ -18,6 +18,11 @@ def scorer_group(prefix: str) -> str:
     return group_of("scorer", prefix)
 
 
+def outcomes_group(prefix: str) -> str:
+    """The group of the outcome lane, which joins predictions and labels."""
+    return group_of("outcomes", prefix)
+
+
 def sink_group(prefix: str) -> str:
     """The group of the sink, which writes documents into the store."""
     return group_of("sink", prefix)

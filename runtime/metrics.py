@@ -25,10 +25,11 @@ from runtime.watchdog import resident_bytes
 _SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 _RECORDS = (1, 2, 5, 10, 25, 50, 100, 250, 500, 1_000, 2_000, 5_000, 10_000)
 
-EVERY_ROLE = ("broker", "controller", "scorer", "sink", "trainer", "supervisor")
-LANES = ("controller", "scorer")
+EVERY_ROLE = ("broker", "controller", "scorer", "outcomes", "sink", "trainer", "supervisor")
+LANES = ("controller", "scorer", "outcomes")
 READERS = (*LANES, "sink")
 SCORERS = ("scorer",)
+JOINERS = ("outcomes",)
 SINKS = ("sink",)
 TRAINERS = ("trainer",)
 SUPERVISORS = ("supervisor",)
@@ -118,6 +119,50 @@ MODEL_VERSION_INFO = Metric(
     doc="1 while the version serves, with the arm, the bundle and the generation of the deployment.",
     roles=SCORERS,
     labels=("model", "version", "arm", "bundle", "generation"),
+)
+OUTCOMES_MADE = Metric(
+    name="penstock_outcomes",
+    kind="counter",
+    doc="Outcomes made final: a prediction with its label, or with a correction of it.",
+    roles=JOINERS,
+    labels=("model",),
+)
+OUTCOMES_EXPIRED = Metric(
+    name="penstock_outcomes_expired",
+    kind="counter",
+    doc="What went after the horizon: `unlabeled` predictions, and `unmatched` labels without a prediction.",
+    roles=JOINERS,
+    labels=("model", "what"),
+)
+OUTCOMES_LATE = Metric(
+    name="penstock_outcomes_late",
+    kind="counter",
+    doc="Predictions that came after the cohort of their event time was closed.",
+    roles=JOINERS,
+    labels=("model",),
+)
+OUTCOMES_PENDING = Metric(
+    name="penstock_outcomes_pending",
+    kind="gauge",
+    doc="Predictions in this process's partitions that wait for their label.",
+    roles=JOINERS,
+    labels=("model",),
+)
+OUTCOMES_RESTORING = Metric(
+    name="penstock_outcomes_restoring",
+    kind="gauge",
+    doc="Partitions whose state is being brought back from disk and topics.",
+    roles=JOINERS,
+)
+COHORTS_CLOSED = Metric(
+    name="penstock_cohorts_closed", kind="counter", doc="Cohorts closed.", roles=JOINERS, labels=("model",)
+)
+EVENT_TIME_SECONDS = Metric(
+    name="penstock_event_time_seconds",
+    kind="gauge",
+    doc="Event time that the slowest of this process's partitions has come to, in seconds since the epoch.",
+    roles=JOINERS,
+    labels=("model",),
 )
 DOCUMENTS = Metric(name="penstock_documents", kind="counter", doc="Documents that the store has taken.", roles=SINKS)
 DOCUMENTS_REJECTED = Metric(
@@ -227,6 +272,13 @@ METRICS = (
     WATCHDOG_CALL_SECONDS,
     SWAPS,
     MODEL_VERSION_INFO,
+    OUTCOMES_MADE,
+    OUTCOMES_EXPIRED,
+    OUTCOMES_LATE,
+    OUTCOMES_PENDING,
+    OUTCOMES_RESTORING,
+    COHORTS_CLOSED,
+    EVENT_TIME_SECONDS,
     DOCUMENTS,
     DOCUMENTS_REJECTED,
     SINK_BACKLOG_RECORDS,

@@ -151,6 +151,42 @@ class ScoringSettings(Section):
     )
 
 
+class OutcomeSettings(Section):
+    """The outcome lane, which joins labels to predictions, and the cohorts that it closes."""
+
+    workers: int = Field(1, ge=1, le=64, description="outcome processes; the embedded broker allows one")
+    horizon_s: Seconds = Field(
+        432_000.0,
+        description="how long a request waits for labels and corrections, in append time; the topics of predictions, "
+        "shadows and labels must keep records longer",
+    )
+    stretch_s: Seconds = Field(
+        3_600.0, description="prediction time in one cohort; shorter for faster decisions where requests are many"
+    )
+    maturity_min_s: float = Field(0.0, ge=0, description="a prediction is at least so old when its cohort closes")
+    maturity_max_s: Seconds = Field(
+        86_400.0,
+        description="cohorts wait no longer than this for labels, and this long until enough delays are known",
+    )
+    lateness_s: float = Field(60.0, ge=0, description="how much later than others an event may come in its topic")
+    idle_s: Seconds = Field(
+        30.0, description="an input that was read to its end is waited for no longer than this while it is silent"
+    )
+    losses_max: int = Field(10_000, ge=100, le=100_000, description="losses in one cohort record; more make parts")
+    batch_records_max: int = Field(5_000, ge=1, le=50_000, description="records polled into one batch")
+    memory_bytes: int = Field(
+        256 << 20, ge=1 << 24, description="the newest pending predictions and the disk's cache in memory, half each"
+    )
+
+    @model_validator(mode="after")
+    def _times_fit(self) -> Self:
+        if self.maturity_min_s > self.maturity_max_s:
+            raise ValueError("maturity_min_s must not be above maturity_max_s")
+        if self.maturity_max_s + self.stretch_s > self.horizon_s:
+            raise ValueError("maturity_max_s and stretch_s together must not be above horizon_s")
+        return self
+
+
 class DriftSettings(Section):
     """Profiles of features and scores, which drift is judged by."""
 
@@ -371,6 +407,7 @@ class Settings(BaseSettings):
     topics: TopicSettings = TopicSettings()
     schema_registry: SchemaRegistrySettings = SchemaRegistrySettings()
     scoring: ScoringSettings = ScoringSettings()
+    outcomes: OutcomeSettings = OutcomeSettings()
     drift: DriftSettings = DriftSettings()
     rollout: RolloutSettings = RolloutSettings()
     registry: RegistrySettings = RegistrySettings()
@@ -402,6 +439,10 @@ class Settings(BaseSettings):
         return self.data_dir / "logs"
 
     @property
+    def state_dir(self) -> Path:
+        return self.data_dir / "state"
+
+    @property
     def store_path(self) -> Path:
         return self.data_dir / "store.sqlite"
 
@@ -409,6 +450,8 @@ class Settings(BaseSettings):
     def _one_embedded_scorer(self) -> Self:
         if self.guarantee == "at_least_once" and self.workers > 1:
             raise ValueError("workers must be 1 on the embedded broker; name real servers in kafka.bootstrap_servers")
+        if self.guarantee == "at_least_once" and self.outcomes.workers > 1:
+            raise ValueError("outcomes.workers must be 1 on the embedded broker; name real servers")
         return self
 
 

@@ -109,7 +109,7 @@ COHORTS = TopicKind(
     value="Cohort",
     retention_ms=30 * DAY_MS,
     owner="outcomes",
-    readers="controller, monitor, sink",
+    readers="controller, monitor, outcomes, sink",
     doc="Matured stretches of prediction time with their losses, per version and arm.",
 )
 PROFILES = TopicKind(
@@ -128,7 +128,7 @@ SIGNALS = TopicKind(
     key="model",
     value="Signal",
     retention_ms=30 * DAY_MS,
-    owner="scorer, controller, monitor",
+    owner="scorer, controller, outcomes, monitor",
     readers="controller, sink, operators",
     doc="Alarms about models and data, with their evidence.",
 )
@@ -158,7 +158,7 @@ DEAD_LETTERS = TopicKind(
     key="source key",
     value="DeadLetter",
     retention_ms=90 * DAY_MS,
-    owner="scorer, controller, sink",
+    owner="scorer, controller, outcomes, sink",
     readers="sink",
     doc="Records that could not be processed, with reason and original bytes.",
 )
@@ -168,7 +168,7 @@ RECEIPTS = TopicKind(
     key="source topic and partition",
     value="Receipt",
     retention_ms=365 * DAY_MS,
-    owner="scorer",
+    owner="scorer, outcomes",
     readers="controller, scorer, shadow, outcomes, sink, operators",
     doc="What each transaction did with each range of offsets.",
 )

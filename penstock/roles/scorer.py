@@ -11,11 +11,12 @@ from penstock import wiring
 from penstock.roles.lanes import LanePlan, build_lane
 from registry.errors import ShelfUnavailableError
 from runtime.batch import KafkaMessage
+from runtime.brake import Brake, Readers
 from runtime.clock import SystemClock
 from runtime.dead_letters import DeadLetterWriter
 from runtime.follower import Follower
 from runtime.group_lag import GroupLag
-from runtime.groups import scorer_group, sink_group
+from runtime.groups import outcomes_group, scorer_group, sink_group
 from runtime.kafka import cluster_id, ensure_topics, is_embedded
 from runtime.metrics import Meters
 from runtime.process import Body
@@ -25,7 +26,6 @@ from schemas.codec import EventCodec
 from schemas.errors import EventDecodeError, SchemaRegistryUnavailableError
 from schemas.events import DeploymentState
 from schemas.topics import DEPLOYMENTS, PREDICTIONS, Topics
-from streams.scoring.brake import Brake
 from streams.scoring.fleet import Fleet
 from streams.scoring.loading import Loader
 from streams.scoring.profiler import Profiler
@@ -77,12 +77,16 @@ def build_body(settings: Settings, slot: int, meters: Meters) -> Body:
             ),
         )
         if is_embedded(settings.kafka):
-            step.held_back = Brake(
-                lag=GroupLag(settings.kafka, sink_group(settings.topics.prefix)),
-                topics=lambda: topics.of_models(PREDICTIONS, fleet.serving),
-                record_bytes=lambda: step.prediction_bytes_mean,
-                lag_bytes_max=settings.embedded.lag_bytes_max,
-            ).held
+            groups = (sink_group(settings.topics.prefix), outcomes_group(settings.topics.prefix))
+            readers = [
+                Readers(
+                    lag=GroupLag(settings.kafka, group),
+                    topics=lambda: topics.of_models(PREDICTIONS, fleet.serving),
+                    record_bytes=lambda: step.prediction_bytes_mean,
+                )
+                for group in groups
+            ]
+            step.held_back = Brake(readers, lag_bytes_max=settings.embedded.lag_bytes_max).held
         plan = LanePlan(
             name=LANE,
             group=scorer_group(settings.topics.prefix),

@@ -1,6 +1,7 @@
 """What can go wrong in the outcome lane beside its records.
 
 OutcomesError
+├── UnknownModelError      no version of the model is on the shelf, so its labels can't be judged
 ├── DiskTakenError         another process has the state of this partition open
 └── RetentionTooShortError a topic forgets records that may still be needed
 """
@@ -10,6 +11,14 @@ from pathlib import Path
 
 class OutcomesError(Exception):
     """Anything that keeps the lane from joining."""
+
+
+class UnknownModelError(OutcomesError):
+    """No version of the model is on the shelf; ask again later."""
+
+    def __init__(self, model: str) -> None:
+        super().__init__(f"no version of {model} is on the shelf that this process reads")
+        self.model = model
 
 
 class DiskTakenError(OutcomesError):

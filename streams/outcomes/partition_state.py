@@ -7,7 +7,7 @@ the offsets that it reflects. A turn that does not commit is undone by reading t
 that committed and was not written is in the inputs still, and is read again from those offsets.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 
 import orjson
@@ -71,6 +71,17 @@ class PartitionState:
     def is_new(self) -> bool:
         """Whether the disk held nothing, so that all must be read again."""
         return self._turn == 0
+
+    @property
+    def pending(self) -> int:
+        """Predictions that wait for their label."""
+        return self._requests.pending
+
+    def begin_at(self, offsets: Mapping[str, int]) -> None:
+        """Inputs go on at these offsets, on disk too; what is read before them is in the state, or is not needed."""
+        for kind, offset in offsets.items():
+            self.inputs[kind].offset_next = offset
+        self.written()
 
     def read(
         self, kind: str, offsets: Sequence[int], event_times: Sequence[int | None], appended_at: Sequence[int]
@@ -196,7 +207,8 @@ class PartitionState:
     def _mature_before(self, now: int) -> int | None:
         """The event time before which predictions are old enough; None while it is not known how late it is."""
         plan = self._plan
-        self._advance(watermark(self.inputs.values(), now=now, lateness_ms=plan.lateness_ms, idle_ms=plan.idle_ms))
+        inputs = [progress for kind, progress in self.inputs.items() if kind != SHADOWS or not progress.unused]
+        self._advance(watermark(inputs, now=now, lateness_ms=plan.lateness_ms, idle_ms=plan.idle_ms))
         if self.watermark is None:
             return None
         self._delays.grow_old(self.watermark - plan.maturity_most_ms - plan.stretch_ms + 1)

@@ -67,6 +67,11 @@ class Requests:
         self._deletes: list[bytes] = []
         self._buckets = {numbers_of(key)[0]: Bucket(**orjson.loads(value)) for key, value in disk.scan(_BUCKET)}
 
+    @property
+    def pending(self) -> int:
+        """Predictions that wait for their label."""
+        return sum(bucket.predictions - bucket.labeled for bucket in self._buckets.values())
+
     def fetch(self, keys: Sequence[str]) -> None:
         """Have these at hand for `get`."""
         missing = [key for key in dict.fromkeys(keys) if key not in self._front and key not in self._now]

@@ -23,6 +23,11 @@ class InputProgress:
     appended_at: int | None = None
     ended_at: int | None = None
 
+    @property
+    def unused(self) -> bool:
+        """Whether its log was read to its end, and there never was an event."""
+        return self.event_time is None and self.ended_at is not None
+
     def read(self, offset: int, event_time: int | None, appended_at: int) -> None:
         """One record was read; one that was refused has no event time."""
         self.offset_next = offset + 1

@@ -10,7 +10,7 @@ from runtime.kafka import SYSTEM_PARTITION
 from runtime.offsets import StartOffset
 from schemas.codec import EventCodec
 from schemas.events import Signal
-from schemas.topics import REQUESTS, SIGNALS, Topics
+from schemas.topics import SIGNALS, Topics
 
 
 class SignalWriter:
@@ -40,7 +40,7 @@ class SignalWriter:
     def records_lost(self, loss: StartOffset) -> OutgoingRecords:
         message = (
             f"{loss.topic} partition {loss.partition}: records from offset {loss.offset} up to {loss.log_start} "
-            "were deleted before they were read; accept with `penstock losses accept`"
+            f"were deleted before they were read; accept with `penstock losses accept --topic {loss.topic}`"
         )
         evidence: dict[str, str | int] = {
             "cluster_id": self._cluster_id,
@@ -49,7 +49,9 @@ class SignalWriter:
             "offset": loss.offset,
             "log_start": loss.log_start,
         }
-        return self._signal(self._topics.model_of(loss.topic, REQUESTS) or "", "records_lost", message, evidence)
+        kind = self._topics.kind_of(loss.topic)
+        model = self._topics.model_of(loss.topic, kind) if kind is not None else None
+        return self._signal(model or "", "records_lost", message, evidence)
 
     def _signal(self, model: str, kind: str, message: str, evidence: Mapping[str, str | int]) -> OutgoingRecords:
         signal = Signal(

@@ -8,6 +8,7 @@ from consumers.documents import (
     dead_letter_document,
     deployment_document,
     label_document,
+    outcome_document,
     prediction_document,
     receipt_document,
 )
@@ -17,7 +18,7 @@ from consumers.sinks.base import Document
 from consumers.sinks.sqlite import SqliteSink
 from consumers.stored_collections import COLLECTIONS
 from schemas.events import Command, DeploymentState, Label, Receipt
-from tests.consumers.stored import APRIL, DAY_MS, dead_letter, prediction
+from tests.consumers.stored import APRIL, DAY_MS, dead_letter, outcome, prediction
 from tests.house.sources import ROOT, fenced_blocks
 
 PAGE = (ROOT / "docs" / "analysts.md").read_text(encoding="utf-8")
@@ -32,7 +33,7 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> SqliteStore:
     path = tmp_path_factory.mktemp("analysts") / "store.sqlite"
     sink = SqliteSink(path)
     sink.setup()
-    rejected = sink.write([*_predictions(), *_labels(), *_control(), _receipt(), _letter()])
+    rejected = sink.write([*_predictions(), *_labels(), *_outcomes(), *_control(), _receipt(), _letter()])
     sink.close()
     assert rejected == []
     return SqliteStore(path)
@@ -113,6 +114,17 @@ def _labels() -> list[Document]:
                 label="0",
                 event_time=APRIL + 3 * DAY_MS,
             )
+        )
+        for number in range(1, REQUESTS, 2)
+    ]
+
+
+def _outcomes() -> list[Document]:
+    return [
+        outcome_document(
+            outcome(number, request_id=f"request-{number}", version=str(number // 24 + 1)),
+            cluster_id=CLUSTER,
+            personal=frozenset(),
         )
         for number in range(1, REQUESTS, 2)
     ]

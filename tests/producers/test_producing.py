@@ -202,7 +202,7 @@ def narrow(settings: Settings) -> Callable[[float], tuple[Holdback, Publisher, s
             }
         )
         topic = f"{settings.topics.prefix}narrow"
-        holdback = Holdback(bounded, group="slow", topic=topic)
+        holdback = Holdback(bounded, groups=["slow"], topic=topic)
         publisher = Publisher(bounded)
         for _ in range(8):
             holdback.is_due(16_384)

@@ -35,7 +35,7 @@ COMMAND_S = 30.0
 
 @dataclass(slots=True)
 class Deployment:
-    """One penstock on one broker; `scoring` are settings of that section, `registry_url` a schema registry's."""
+    """One penstock on one broker; `scoring` and `outcomes` are settings, `registry_url` a schema registry's."""
 
     server: KafkaServer
     folder: Path
@@ -43,6 +43,7 @@ class Deployment:
     model: ScoringModel
     partitions: int = 6
     scoring: Mapping[str, object] = field(default_factory=dict)
+    outcomes: Mapping[str, object] = field(default_factory=dict)
     registry_url: str = ""
 
     def __post_init__(self) -> None:
@@ -87,16 +88,24 @@ class Deployment:
 
     def scorer(self, slot: int) -> PenstockProcess:
         """A scorer outside any supervisor."""
+        return self.process("scorer", slot)
+
+    def process(self, role: str, slot: int) -> PenstockProcess:
+        """A process of that role outside any supervisor."""
         return PenstockProcess(
-            arguments=("run", "scorer", "--slot", str(slot)),
+            arguments=("run", role, "--slot", str(slot)),
             data_dir=self.data_dir,
             config=self.config,
-            name=f"scorer-{slot}",
+            name=f"{role}-{slot}",
         )
 
     def scorer_pid(self, slot: int) -> int | None:
-        """The process that serves in that slot, once it says so."""
-        status = read_status(self.settings.run_dir, "scorer", slot)
+        """The scorer that serves in that slot, once it says so."""
+        return self.pid("scorer", slot)
+
+    def pid(self, role: str, slot: int) -> int | None:
+        """The process of that role that serves in that slot, once it says so."""
+        status = read_status(self.settings.run_dir, role, slot)
         return status.pid if status is not None and status.state == "ready" else None
 
     def serving_slots(self, slots: Sequence[int]) -> set[int]:
@@ -197,11 +206,14 @@ class Deployment:
         return wiring.topics(self.settings).of(RECEIPTS)
 
     def _toml(self) -> str:
-        scoring = "".join(f"{name} = {value!r}\n" for name, value in self.scoring.items())
+        scoring, outcomes = (
+            "".join(f"{name} = {value!r}\n" for name, value in section.items())
+            for section in (self.scoring, self.outcomes)
+        )
         return (
             f'[kafka]\nbootstrap_servers = "{self.server.bootstrap_servers}"\n'
             f'[topics]\nprefix = "{self.prefix}"\npartitions = {self.partitions}\n'
             f"[supervisor]\nrestart_backoff_max_s = 1.0\n"
             f'[schema_registry]\nurl = "{self.registry_url}"\ntimeout_s = 2.0\n'
-            f"[scoring]\n{scoring}"
+            f"[scoring]\n{scoring}[outcomes]\n{outcomes}"
         )
