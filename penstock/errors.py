@@ -14,6 +14,9 @@ FrontDoorError
 ├── TopicNotFoundError     the broker has no such topic
 ├── HopBrokenError         `penstock doctor` found a broken hop
 ├── UnhealthyError         a process does not serve
+├── ModelNotDeployedError  nothing of that model serves
+├── AnswerTimeoutError     the trainer has not answered in time
+├── NotTrainedError        a retrain gave no candidate, with the reason
 └── DemoFailedError        the demo did not come out as it must
 """
 
@@ -132,6 +135,33 @@ class HopBrokenError(FrontDoorError):
 
 class UnhealthyError(FrontDoorError):
     """A process does not serve; the message says what it last said of itself."""
+
+
+class ModelNotDeployedError(FrontDoorError):
+    """No version of that model was ever activated."""
+
+    def __init__(self, model: str) -> None:
+        super().__init__(f"no version of {model!r} serves: `penstock activate` lets one serve")
+        self.model = model
+
+
+class AnswerTimeoutError(FrontDoorError):
+    """The trainer has not answered a request in time; it may still do."""
+
+    def __init__(self, model: str, request: str, *, waited_s: float) -> None:
+        super().__init__(
+            f"no answer to the retrain of {model} within {waited_s:g} s (request {request}): it may wait for outcomes, "
+            "and its answer will be in the table model_events"
+        )
+        self.request = request
+
+
+class NotTrainedError(FrontDoorError):
+    """A retrain gave no candidate; the message says why."""
+
+    def __init__(self, model: str, reason: str) -> None:
+        super().__init__(f"the retrain of {model} gave no candidate: {reason}")
+        self.reason = reason
 
 
 class DemoFailedError(FrontDoorError):

@@ -278,6 +278,24 @@ class PolicySettings(Section):
     budget: BudgetSettings = BudgetSettings()
 
 
+Acting = Literal["auto", "notify", "off"]
+
+
+class ActingSettings(Section):
+    """What automation does about drift and bad performance; notify: it only tells."""
+
+    retrain: Acting = Field("auto", description="ask for a retrain when requests drift or losses rise")
+    rollback: Acting = Field(
+        "auto", description="go back to the version before, when it does better than one that fails its baseline"
+    )
+    retrain_cool_down_s: Seconds = Field(3_600.0, description="no retrain is asked for so long after another")
+    rollback_cool_down_s: Seconds = Field(3_600.0, description="no rollback follows another, and no rollout begins")
+    retrains_per_day_max: int = Field(3, ge=1, description="beyond it automation only tells")
+    rollbacks_per_day_max: int = Field(2, ge=1, description="beyond it automation only tells")
+    record_labels_min: int = Field(500, ge=1, description="matured labels without which a version's record is none")
+    tally_labels: int = Field(500, ge=1, description="matured labels that are added to a record at once")
+
+
 class TrainerSettings(Section):
     """What a retrain is made from, and what it may take."""
 
@@ -412,6 +430,7 @@ class Settings(BaseSettings):
     rollout: RolloutSettings = RolloutSettings()
     registry: RegistrySettings = RegistrySettings()
     policy: PolicySettings = PolicySettings()
+    acting: ActingSettings = ActingSettings()
     trainer: TrainerSettings = TrainerSettings()
     producers: ProducerSettings = ProducerSettings()
     store: StoreSettings = StoreSettings()

@@ -226,6 +226,34 @@ class Rollout:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LossRecord:
+    """Matured labels of a version and their summed losses, the newest counting most and older ones fading."""
+
+    version: str
+    labels: float
+    losses: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ActOfAutomation:
+    """That automation acted: `kind` is `retrain` or `rollback`."""
+
+    kind: str
+    at: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Restraint:
+    """A person's word on a kind of act until a moment: `veto` (only tell) or `silence` (not even that)."""
+
+    kind: str
+    word: str
+    until: int
+    issued_by: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DeploymentState:
     """What serves whom for one model: the one truth that scorers follow.
 
@@ -251,6 +279,9 @@ class DeploymentState:
     rollout: Rollout | None = None
     frozen_by: str | None = None
     cool_down_until: int = 0
+    records: tuple[LossRecord, ...] = ()
+    acts: tuple[ActOfAutomation, ...] = ()
+    restraints: tuple[Restraint, ...] = ()
 
     def serves(self, version: str) -> bool:
         """Whether the version has any share of the requests."""

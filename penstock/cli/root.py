@@ -15,6 +15,8 @@ _COMMANDS = {
     "doctor": LazyCommand("penstock.cli.doctor:doctor", "Send a probe through every hop and name the broken one."),
     "models": LazyCommand("penstock.cli.models:models", "Register, list, verify and withdraw model versions."),
     "activate": LazyCommand("penstock.cli.activate:activate", "Let a version of a model serve."),
+    "retrain": LazyCommand("penstock.cli.retrain:retrain", "Have the version that serves fitted again."),
+    "automation": LazyCommand("penstock.cli.automation:automation", "What penstock does by itself, and may not do."),
     "score": LazyCommand("penstock.cli.score:score", "Score the rows of a file into another, without Kafka."),
     "requests": LazyCommand("penstock.cli.requests:requests", "Publish inference requests."),
     "labels": LazyCommand("penstock.cli.labels:labels", "Publish labels: what turned out to be true."),

@@ -16,10 +16,11 @@ from runtime.groups import controller_group
 from runtime.kafka import cluster_id, ensure_topics
 from runtime.metrics import Meters
 from runtime.process import Body
-from runtime.settings import RolloutSettings, Settings
+from runtime.settings import ActingSettings, RolloutSettings, Settings
 from runtime.watchdog import Watchdog
 from schemas.events import DeploymentState, GuardrailLimit, JournalEntry, RolloutRules
 from schemas.topics import DEPLOYMENTS, JOURNAL
+from streams.rollout.acting_rules import ActingRules, KindRules
 from streams.rollout.inputs import VersionFacts
 from streams.rollout.memory import ControllerState, restored_state
 from streams.rollout.plan import Defaults
@@ -49,6 +50,7 @@ def build_body(settings: Settings, slot: int, meters: Meters) -> Body:
                 ensure_topics=lambda model: _ensure(settings, model),
             ),
             defaults=rollout_defaults(settings.rollout),
+            acting_rules=acting_rules(settings.acting),
             reading_rules=ReadingRules(
                 rows_min=settings.rollout.guardrail_rows_min,
                 every_ms=_ms(settings.rollout.guardrail_every_s),
@@ -132,6 +134,24 @@ def rollout_defaults(settings: RolloutSettings) -> Defaults:
         step_duration_ms=_ms(settings.step_duration_s),
         step_labels_min=settings.step_labels_min,
         warm_up_ms=_ms(settings.warm_up_s),
+    )
+
+
+def acting_rules(settings: ActingSettings) -> ActingRules:
+    """What holds where automation acts on signals."""
+    return ActingRules(
+        retrain=KindRules(
+            mode=settings.retrain,
+            cool_down_ms=_ms(settings.retrain_cool_down_s),
+            per_day_max=settings.retrains_per_day_max,
+        ),
+        rollback=KindRules(
+            mode=settings.rollback,
+            cool_down_ms=_ms(settings.rollback_cool_down_s),
+            per_day_max=settings.rollbacks_per_day_max,
+        ),
+        record_labels_min=settings.record_labels_min,
+        tally_labels_min=settings.tally_labels,
     )
 
 

@@ -178,6 +178,22 @@ def fallen_back(state: DeploymentState, rollout: Rollout) -> DeploymentState:
     )
 
 
+def gone_back(state: DeploymentState, target: StandbyVersion, reason: str, now: int) -> DeploymentState:
+    """The deployment in which a version that served before serves all again: one record, nothing to load."""
+    ended = state.rollout
+    if ended is not None and after(Phase(ended.phase), Trigger.ROLLBACK) is not None:
+        ended = moved(ended, Trigger.ROLLBACK, reason, now)
+    return replace(
+        state,
+        generation=state.generation + 1,
+        versions=live(target.version, target.bundle),
+        previous_version=None,
+        standby=(),
+        overrides=(),
+        rollout=ended,
+    )
+
+
 def barred(state: DeploymentState, version: str, reason: str, *, issued_by: str, now: int) -> DeploymentState:
     """The deployment that lets a version serve by no path until a person lifts it; it serves no more by now."""
     withdrawn = WithdrawnVersion(version=version, state=BARRED, reason=reason, issued_by=issued_by, decided_at=now)

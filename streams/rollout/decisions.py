@@ -9,16 +9,28 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from schemas.events import AcceptedLoss, DeploymentState, RolloutStep, StandbyVersion
-from streams.rollout import people
+from streams.rollout import people, restraints
 from streams.rollout.absorbing import Absorbed, absorb_cohort, absorb_signal, absorb_window
+from streams.rollout.acting import act_on, retrain
 from streams.rollout.allocation import BUCKETS
 from streams.rollout.automation import settle
 from streams.rollout.changes import ACTIVATION, CONTROLLER, LIVE, candidate_of, live, new_rollout
 from streams.rollout.due import in_progress
-from streams.rollout.inputs import CohortInput, CommandInput, Input, SignalInput, TimeInput, WindowInput
+from streams.rollout.inputs import (
+    CohortInput,
+    CommandInput,
+    Input,
+    SignalInput,
+    TallyInput,
+    TimeInput,
+    WindowInput,
+)
+from streams.rollout.standings import with_tally
 from streams.rollout.verdicts import Decision, Origin, Outcome, accepted, refused
 from streams.rollout.versions import objection
 from streams.rollout.withdrawing import bar, retire, unbar
+
+_Event = CohortInput | SignalInput | WindowInput | TallyInput | TimeInput
 
 
 def decide(state: DeploymentState | None, event: Input, now: int) -> Decision:
@@ -49,10 +61,13 @@ def _on_command(state: DeploymentState | None, asked: CommandInput, now: int) ->
     return handler(state, asked, now)
 
 
-def _on_event(
-    state: DeploymentState | None, event: CohortInput | SignalInput | WindowInput | TimeInput, now: int
-) -> Decision:
+def _on_event(state: DeploymentState | None, event: _Event, now: int) -> Decision:
     """Take in what the event says, then do what is due."""
+    if state is not None and isinstance(event, TallyInput):
+        words = f"{event.tally.labels:,} matured labels of version {event.tally.version} for its record"
+        return Decision(outcome="noted", reason=words, state=with_tally(state, event.tally))
+    if state is not None and isinstance(event, SignalInput) and event.rules is not None:
+        return act_on(state, event.signal, event.rules, Origin(input_id=event.id, issued_by=CONTROLLER, now=now))
     if state is None or state.rollout is None:
         return Decision(outcome="ignored", reason="no rollout is under way", state=state)
     absorbed = _absorbed(state, event)
@@ -66,7 +81,7 @@ def _on_event(
     return Decision(outcome=outcome, reason=absorbed.reason, state=settled.state)
 
 
-def _absorbed(state: DeploymentState, event: CohortInput | SignalInput | WindowInput | TimeInput) -> Absorbed:
+def _absorbed(state: DeploymentState, event: _Event) -> Absorbed:
     if isinstance(event, CohortInput):
         return absorb_cohort(state, event.cohort)
     if isinstance(event, SignalInput):
@@ -130,6 +145,9 @@ def _activate(state: DeploymentState | None, asked: CommandInput, now: int) -> D
         rollout=rollout,
         frozen_by=state.frozen_by if state else None,
         cool_down_until=state.cool_down_until if state else 0,
+        records=state.records if state else (),
+        acts=state.acts if state else (),
+        restraints=state.restraints if state else (),
     )
     origin = Origin(input_id=command.command_id, issued_by=command.issued_by, now=now)
     reason = f"activate by {command.issued_by}"
@@ -175,5 +193,7 @@ _HANDLERS: Mapping[str, _Handler] = {
     "unbar": unbar,
     "retire": retire,
     "probe": _probe,
+    "retrain": retrain,
     **people.HANDLERS,
+    **restraints.HANDLERS,
 }

@@ -12,7 +12,9 @@ import orjson
 
 from schemas.codec import built
 from schemas.events import Cohort, Command, Signal
+from streams.rollout.acting_rules import ActingRules
 from streams.rollout.plan import Defaults
+from streams.rollout.standings import Tally
 
 SERVABLE = frozenset({"validated", "approved"})
 
@@ -66,9 +68,10 @@ class CohortInput:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SignalInput:
-    """Something that a worker or the monitor has noticed."""
+    """Something that a worker or the monitor has noticed; `rules`: of that moment, where automation may act on it."""
 
     signal: Signal
+    rules: ActingRules | None = None
 
     @property
     def id(self) -> str:
@@ -111,6 +114,17 @@ class WindowInput:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TallyInput:
+    """Matured labels of one version, enough of them for its record."""
+
+    tally: Tally
+
+    @property
+    def id(self) -> str:
+        return self.tally.tally_id
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Time:
     """A moment at which something may be due; named by the revision that it found."""
 
@@ -128,12 +142,13 @@ class TimeInput:
         return self.time.time_id
 
 
-Input = CommandInput | CohortInput | SignalInput | WindowInput | TimeInput
+Input = CommandInput | CohortInput | SignalInput | WindowInput | TallyInput | TimeInput
 _KINDS: Mapping[str, type[Input]] = {
     "command": CommandInput,
     "cohort": CohortInput,
     "signal": SignalInput,
     "window": WindowInput,
+    "tally": TallyInput,
     "time": TimeInput,
 }
 

@@ -18,7 +18,7 @@ from streams.rollout.changes import (
     divided,
     fallen_back,
     finished,
-    live,
+    gone_back,
     moved,
     new_rollout,
     step_taken,
@@ -236,18 +236,7 @@ def _gone_back(state: DeploymentState, target: StandbyVersion, asked: CommandInp
     command = asked.command
     left = tuple(served.version for served in state.versions)
     reason = _because(command, f"version {target.version} serves again: rollback by {command.issued_by}")
-    ended = state.rollout
-    if ended is not None and after(Phase(ended.phase), Trigger.ROLLBACK) is not None:
-        ended = moved(ended, Trigger.ROLLBACK, reason, now)
-    back = replace(
-        state,
-        generation=state.generation + 1,
-        versions=live(target.version, target.bundle),
-        previous_version=None,
-        standby=(),
-        overrides=(),
-        rollout=ended,
-    )
+    back = gone_back(state, target, reason, now)
     origin = _origin(command, now)
     event = origin.event(
         state.model, "RolledBack", version=target.version, previous=",".join(left) or None, reason=reason

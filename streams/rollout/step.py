@@ -24,12 +24,14 @@ from runtime.dead_letters import DeadLetterWriter
 from runtime.kafka import SYSTEM_PARTITION
 from runtime.metrics import DECISIONS, ROLLOUT_SHARE, Meters
 from runtime.offsets import StartOffset
+from schemas.alarms import ACTED_ON
 from schemas.codec import EventCodec
 from schemas.columns import Rejection
 from schemas.errors import EventDecodeError, SchemaRegistryUnavailableError
 from schemas.events import Cohort, Command, DeploymentState, Event, Profile, Signal
 from schemas.reasons import Reason
 from schemas.topics import COHORTS, COMMANDS, DEPLOYMENTS, JOURNAL, MODEL_EVENTS, PROFILES, SIGNALS, TopicKind, Topics
+from streams.rollout.acting_rules import ActingRules
 from streams.rollout.allocation import size
 from streams.rollout.decisions import decide
 from streams.rollout.due import in_progress
@@ -38,6 +40,7 @@ from streams.rollout.inputs import (
     CommandInput,
     Input,
     SignalInput,
+    TallyInput,
     Time,
     TimeInput,
     VersionFacts,
@@ -46,6 +49,7 @@ from streams.rollout.inputs import (
 from streams.rollout.journal import entry_of
 from streams.rollout.memory import ControllerState
 from streams.rollout.plan import Defaults, versions_named
+from streams.rollout.standings import Tallies
 from streams.rollout.windows import ReadingRules, Windows
 
 TICK_MS = 1_000
@@ -81,6 +85,7 @@ class ControllerStep:
         clock: Clock,
         surroundings: Surroundings,
         defaults: Defaults,
+        acting_rules: ActingRules,
         reading_rules: ReadingRules,
         dead_letters: DeadLetterWriter,
         meters: Meters,
@@ -90,6 +95,7 @@ class ControllerStep:
         self._clock = clock
         self._surroundings = surroundings
         self._defaults = defaults
+        self._acting_rules = acting_rules
         self._reading_rules = reading_rules
         self._dead_letters = dead_letters
         self._meters = meters
@@ -97,6 +103,8 @@ class ControllerStep:
         self._pending: ControllerState | None = None
         self._windows = Windows()
         self._windows_pending = Windows()
+        self._tallies = Tallies()
+        self._tallies_pending = Tallies()
         self._looked_at = 0
         self._with_topics: set[str] = set()
 
@@ -148,7 +156,7 @@ class ControllerStep:
         A batch without records is time.
         """
         assert self._state is not None, "refresh comes before process"
-        state, self._windows_pending = self._state, self._windows
+        state, self._windows_pending, self._tallies_pending = self._state, self._windows, self._tallies
         outgoing: list[OutgoingRecords] = []
         for deployment in () if batch.columns else tuple(state.deployments.values()):
             state, records = self._decide(state, deployment.model, _time(deployment))
@@ -171,7 +179,7 @@ class ControllerStep:
         """What was decided is final."""
         assert self._pending is not None, "committed follows process"
         self._state, self._pending = self._pending, None
-        self._windows = self._windows_pending
+        self._windows, self._tallies = self._windows_pending, self._tallies_pending
 
     def _decode(
         self, event_type: type[Command] | type[Signal] | type[Cohort] | type[Profile], columns: RecordColumns
@@ -210,15 +218,25 @@ class ControllerStep:
         if isinstance(event, Command):
             return (CommandInput(command=event, facts=self._facts(deployment, event), defaults=self._defaults),)
         if isinstance(event, Signal):
-            return (SignalInput(signal=event),)
+            return (SignalInput(signal=event, rules=self._acting_rules if event.kind in ACTED_ON else None),)
         if isinstance(event, Cohort):
-            return (CohortInput(cohort=event),)
+            return (CohortInput(cohort=event), *self._tallied(deployment, event))
         if deployment is None:
             return ()
         self._windows_pending, full = self._windows_pending.with_profile(
             deployment, event, self._reading_rules, self._clock.now_ms()
         )
         return [WindowInput(window=window) for window in full]
+
+    def _tallied(self, deployment: DeploymentState | None, cohort: Cohort) -> Sequence[TallyInput]:
+        """What the cohort completes for the record of its version, of models that are served."""
+        if deployment is None:
+            return ()
+        rules = self._acting_rules
+        self._tallies_pending, full = self._tallies_pending.with_cohort(
+            cohort, labels_min=rules.tally_labels_min, coverage_min=self._defaults.rules.coverage_min
+        )
+        return () if full is None else (TallyInput(tally=full),)
 
     def _facts(self, deployment: DeploymentState | None, command: Command) -> dict[str, VersionFacts]:
         """Of the versions that the command names; of those on trial and of control where it names none."""

@@ -17,11 +17,22 @@ from schemas.events import (
     RolloutRules,
     Signal,
 )
+from streams.rollout.acting_rules import ActingRules, KindRules
 from streams.rollout.allocation import size
 from streams.rollout.decisions import decide
-from streams.rollout.inputs import CohortInput, CommandInput, Input, SignalInput, Time, TimeInput, VersionFacts
+from streams.rollout.inputs import (
+    CohortInput,
+    CommandInput,
+    Input,
+    SignalInput,
+    TallyInput,
+    Time,
+    TimeInput,
+    VersionFacts,
+)
 from streams.rollout.journal import entry_of
 from streams.rollout.plan import Defaults
+from streams.rollout.standings import Tally
 from streams.rollout.verdicts import Decision
 
 MODEL = "flights"
@@ -52,6 +63,9 @@ DEFAULTS = Defaults(
     warm_up_ms=5_000,
 )
 
+_OF_KIND = KindRules(mode="auto", cool_down_ms=60 * MINUTE, per_day_max=2)
+ACTING = ActingRules(retrain=_OF_KIND, rollback=_OF_KIND, record_labels_min=500, tally_labels_min=500)
+
 
 def command(action: str = "activate", command_id: str = "c1", **arguments: str) -> Command:
     return Command(command_id=command_id, model=MODEL, action=action, arguments=arguments, issued_by="ann", issued_at=1)
@@ -73,6 +87,7 @@ class Model:
     journal: list[JournalEntry] = field(default_factory=list)
     inputs: int = 0
     event_time: int = 0
+    rules: ActingRules = ACTING
 
     def decide(self, event: Input) -> Decision:
         decision = decide(self.state, event, self.now)
@@ -149,6 +164,29 @@ class Model:
                 continue
             wrong = round(labels * share)
             self.cohort(version, [1.0] * wrong + [0.0] * (labels - wrong), start=self.event_time)
+
+    def alarm(self, kind: str, version: str = "1", **evidence: object) -> Decision:
+        self.inputs += 1
+        signal = Signal(
+            signal_id=f"{kind}-{self.inputs}",
+            model=MODEL,
+            kind=kind,
+            message=f"{kind} of version {version}",
+            evidence=orjson.dumps({"version": version, **evidence}).decode(),
+            raised_at=self.now,
+        )
+        return self.decide(SignalInput(signal=signal, rules=self.rules))
+
+    def bad(self, version: str) -> Decision:
+        """The version is worse than its baseline by more than the margin."""
+        return self.alarm("performance", version, asks_for="rollback")
+
+    def record(self, version: str, labels: int, error_rate: float) -> None:
+        self.inputs += 1
+        tally = Tally(
+            tally_id=f"tally:{self.inputs}", model=MODEL, version=version, labels=labels, losses=labels * error_rate
+        )
+        self.decide(TallyInput(tally=tally))
 
     def tick(self, ms: int = 0) -> Decision:
         """Let time pass, and let the controller look at it."""

@@ -10,13 +10,15 @@ from runtime.dead_letters import DeadLetterWriter
 from runtime.metrics import Meters
 from schemas.codec import EventCodec
 from schemas.directory_registry import DirectoryRegistry
-from schemas.events import Command, DeadLetter, DeploymentState, JournalEntry
-from schemas.topics import DEAD_LETTERS, DEPLOYMENTS, JOURNAL, TopicKind, Topics
+from schemas.events import Command, DeadLetter, DeploymentState, JournalEntry, LossRecord, ModelEvent, Signal
+from schemas.topics import DEAD_LETTERS, DEPLOYMENTS, JOURNAL, MODEL_EVENTS, TopicKind, Topics
 from streams.rollout.inputs import VersionFacts
+from streams.rollout.journal import explain
 from streams.rollout.memory import ControllerState, restored_state
 from streams.rollout.step import ControllerStep, Surroundings
 from streams.rollout.windows import ReadingRules
-from tests.streams.rollouts import DEFAULTS
+from tests.streams.rollouts import ACTING, DEFAULTS
+from tests.streams.test_acting import cohort
 
 
 class Controller:
@@ -36,6 +38,7 @@ class Controller:
                 ensure_topics=self.models.append,
             ),
             defaults=DEFAULTS,
+            acting_rules=ACTING,
             reading_rules=ReadingRules(rows_min=10, every_ms=0),
             meters=Meters(),
             dead_letters=DeadLetterWriter(
@@ -61,10 +64,10 @@ class Controller:
             )
         )
 
-    def process(self, *values: bytes | None) -> LaneOutput:
+    def process(self, *values: bytes | None, topic: str = "commands") -> LaneOutput:
         rows = len(values)
         columns = RecordColumns(
-            topic="commands",
+            topic=topic,
             keys=[b"flights"] * rows,
             values=list(values),
             headers=[None] * rows,
@@ -72,7 +75,7 @@ class Controller:
             offsets=list(range(rows)),
             append_times=[5] * rows,
         )
-        return self.step.process(Batch(columns={"commands": columns}, offsets_next={("commands", 0): rows}))
+        return self.step.process(Batch(columns={topic: columns}, offsets_next={(topic, 0): rows}))
 
     def values(self, output: LaneOutput, kind: TopicKind) -> list[bytes]:
         return [value for records in output.outgoing if records.topic == kind.name for value in records.values]
@@ -117,6 +120,28 @@ def test_a_command_that_can_not_be_read_is_dead_lettered_and_its_neighbors_are_d
     assert len(controller.values(output, DEPLOYMENTS)) == 1
     tally = output.tallies["commands", 0]
     assert (tally.records, tally.scored, tally.dead_lettered) == (3, 1, {"malformed": 2})
+
+
+def test_alarms_and_records_lead_to_requests(controller: Controller) -> None:
+    """Matured labels grow a version's record, and an alarm about it asks for a retrain by journalled rules."""
+    controller.process(controller.command("1", "a"))
+    controller.step.committed()
+    cohorts = [controller.codec.encode(cohort("1", number, labels=200, errors=20)) for number in range(3)]
+    alarm = Signal(
+        signal_id="s", model="flights", kind="drift", message="it drifts", evidence='{"version":"1"}', raised_at=1
+    )
+
+    tallied = controller.process(*cohorts, topic="cohorts")
+    controller.step.committed()
+    asked = controller.process(controller.codec.encode(alarm), topic="signals")
+    (state,) = [controller.codec.decode(DeploymentState, value) for value in controller.values(tallied, DEPLOYMENTS)]
+    (event,) = [controller.codec.decode(ModelEvent, value) for value in controller.values(asked, MODEL_EVENTS)]
+    (entry,) = [controller.codec.decode(JournalEntry, value) for value in controller.values(asked, JOURNAL)]
+
+    assert state.records == (LossRecord(version="1", labels=600.0, losses=60.0),)
+    assert (event.kind, event.version, event.caused_by) == ("RetrainRequested", "1", "s")
+    assert explain(entry, chain=None).faults == ()
+    assert '"rules":{' in entry.input
 
 
 def test_the_state_comes_back_from_what_was_written(controller: Controller) -> None:

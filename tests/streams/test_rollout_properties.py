@@ -39,6 +39,7 @@ _asks = st.tuples(
             "bar",
             "unbar",
             "retire",
+            "retrain",
         ]
     ),
     st.sampled_from(VERSIONS),
@@ -57,7 +58,13 @@ _signals = st.tuples(
 )
 _windows = st.tuples(st.just("window"), st.sampled_from(VERSIONS), st.booleans(), st.integers(0, 1))
 _time = st.tuples(st.just("time"), st.sampled_from([1_000, MINUTE, 61 * MINUTE]))
-STEPS = st.lists(st.one_of(_asks, _labels, _labels, _signals, _windows, _time, _time), min_size=20, max_size=60)
+_alarms = st.tuples(st.just("alarm"), st.sampled_from(["drift", "performance"]), st.sampled_from(VERSIONS))
+_tallies = st.tuples(st.just("tally"), st.sampled_from(VERSIONS), st.sampled_from([0.05, 0.4]))
+STEPS = st.lists(
+    st.one_of(_asks, _asks, _labels, _labels, _signals, _windows, _alarms, _tallies, _time, _time),
+    min_size=20,
+    max_size=60,
+)
 
 
 def begun() -> Model:
@@ -77,6 +84,10 @@ def drive(model: Model, step: tuple[object, ...]) -> None:
         model.signal(str(step[1]), version=step[2], generation=model.state.generation - int(str(step[3])))
     elif kind == "window" and model.state is not None:
         window(model, str(step[1]), bad=bool(step[2]), age=int(str(step[3])))
+    elif kind == "alarm":
+        model.alarm(str(step[1]), str(step[2]), asks_for="rollback")
+    elif kind == "tally":
+        model.record(str(step[1]), 1_000, float(str(step[2])))
     elif kind == "time":
         model.now += int(str(step[1]))
         if model.state is not None:
