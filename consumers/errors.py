@@ -5,6 +5,7 @@ ConsumerError
 ├── StoreNotFoundError      there is no store yet at that place
 ├── StoreOutdatedError      the store's software is not, or is too old for, what is needed
 ├── StoreMismatchError      the store holds something of ours in another form than is needed
+├── MonthError              what was given is no month, or not one that can be pruned
 ├── DocumentError           a document does not fit its collection
 ├── PoisonRecordError       a record can't become a document, with the reason
 ├── QueryError              a query is wrong, in the store's own words
@@ -49,6 +50,10 @@ class StoreMismatchError(ConsumerError):
             "another store.index_prefix begins anew"
         )
         self.what = what
+
+
+class MonthError(ConsumerError):
+    """What was given is no month, or none that may be meant."""
 
 
 class DocumentError(ConsumerError):

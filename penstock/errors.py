@@ -11,6 +11,7 @@ FrontDoorError
 ├── LedgerUnbalancedError  records are unaccounted for
 ├── ModelNotSeenError      the ledger has no records of that model
 ├── TooFewPredictionsError a tail ended before as many came as were asked for
+├── StoreDiffersError      the analysts' store is not as it should be
 ├── TopicNotFoundError     the broker has no such topic
 ├── HopBrokenError         `penstock doctor` found a broken hop
 ├── UnhealthyError         a process does not serve
@@ -115,6 +116,17 @@ class TooFewPredictionsError(FrontDoorError):
     def __init__(self, model: str, *, count: int, limit: int, waited_s: float) -> None:
         super().__init__(f"{count} of {limit} predictions of {model} came within {waited_s:g} s")
         self.count = count
+
+
+class StoreDiffersError(FrontDoorError):
+    """The analysts' store is not as it should be."""
+
+    def __init__(self, place: str, differences: int) -> None:
+        super().__init__(
+            f"{place} differs from what it should be in {differences} thing(s): see above; "
+            "`penstock store setup` makes what is missing and changes what may be changed"
+        )
+        self.differences = differences
 
 
 class TopicNotFoundError(FrontDoorError):

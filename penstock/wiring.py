@@ -10,6 +10,8 @@ from consumers.queries import SqliteStore
 from consumers.questions import Store
 from consumers.sinks.base import Sink
 from consumers.sinks.sqlite import SqliteSink
+from consumers.sinks.sqlite_upkeep import SqliteUpkeep
+from consumers.upkeep import Upkeep
 from penstock.model_features import ModelFeatures
 from registry.catalogue import Catalogue
 from runtime.errors import StackNotRunningError
@@ -72,6 +74,16 @@ def sink(settings: Settings) -> Sink:
     from consumers.sinks.elasticsearch import ElasticsearchSink  # noqa: PLC0415  as above
 
     return ElasticsearchSink(settings.store, features_of=model_features(settings).of)
+
+
+def upkeep(settings: Settings) -> Upkeep:
+    """The analysts' store as a whole: to make, to compare, to prune."""
+    if settings.store.embedded:
+        return SqliteUpkeep(settings.store_path)
+    from consumers.sinks.elasticsearch_upkeep import ElasticsearchUpkeep  # noqa: PLC0415  as above
+
+    models = sorted({record.name for record in catalogue(settings).records()})
+    return ElasticsearchUpkeep(settings.store, models=models, features_of=model_features(settings).of)
 
 
 def model_features(settings: Settings) -> ModelFeatures:

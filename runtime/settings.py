@@ -340,6 +340,11 @@ class StoreSettings(Section):
     shards: int = Field(1, ge=1, le=1_024, description="of each new index of predictions, shadows, outcomes and labels")
     replicas: int | None = Field(None, ge=0, description="copies of each shard; none: one where there is a second node")
     refresh_interval_ms: int = Field(1_000, ge=100, description="after this a document that was written can be found")
+    retention_months: int | None = Field(
+        None,
+        ge=1,
+        description="`penstock store prune` keeps so many besides the running one; none: it must be told",
+    )
     bulk_bytes_max: int = Field(1 << 20, ge=1 << 16, description="of one bulk request to Elasticsearch")
     bulk_requests_max: int = Field(2, ge=1, le=16, description="bulk requests to Elasticsearch under way at once")
     request_timeout_s: float = Field(

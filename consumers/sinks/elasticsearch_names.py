@@ -57,6 +57,16 @@ class IndexNames:
         prefix, _, rest = index.partition("-")
         return rest.partition(".")[0].partition("-")[0] if prefix == self.prefix else None
 
+    def model_in(self, index: str) -> str | None:
+        """The model whose index it is; None where all models share one.
+
+        >>> names = IndexNames("penstock")
+        >>> names.model_in("penstock-predictions-air-mail.2013.04"), names.model_in("penstock-labels.all")
+        ('air-mail', None)
+        """
+        prefix, _, rest = index.partition("-")
+        return rest.partition(".")[0].partition("-")[2] or None if prefix == self.prefix else None
+
     @property
     def everything(self) -> str:
         """What matches every index of the deployment."""

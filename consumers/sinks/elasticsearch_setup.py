@@ -15,12 +15,12 @@ from consumers.sinks.elasticsearch_client import words_of
 from consumers.sinks.elasticsearch_mappings import model_template_of, template_of
 from consumers.sinks.elasticsearch_names import IndexNames
 from consumers.stored_collections import COLLECTIONS, REPEATED_REQUESTS, Collection
+from consumers.upkeep import NOTHING, Difference
 from runtime.settings import StoreSettings
 from schemas.signature import Feature
 
 PATTERNS_MAX = 30
 """Of one request: they travel in its first line, which Elasticsearch takes up to 4 KiB of."""
-_NOTHING = "nothing"
 Leaves = dict[str, str]
 
 
@@ -31,16 +31,6 @@ class Family:
     collection: Collection
     model: str | None = None
     features: Sequence[Feature] = ()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Difference:
-    """One thing in the store that is not as it should be."""
-
-    where: str
-    what: str
-    found: str
-    wanted: str
 
 
 BASE_FAMILIES = tuple(Family(collection=collection) for collection in (*COLLECTIONS, REPEATED_REQUESTS))
@@ -79,7 +69,7 @@ class IndexSetup:
 
     def _ensure_indices(self, indices: Mapping[str, Any], wanted: Mapping[str, Any]) -> Iterator[str]:
         for index, present in indices.items():
-            fields = [each for each in _mapping_differences(index, present, wanted) if each.wanted != _NOTHING]
+            fields = [each for each in _mapping_differences(index, present, wanted) if each.wanted != NOTHING]
             settings = list(_setting_differences(index, present, wanted))
             try:
                 if fields:
@@ -137,7 +127,7 @@ def _template_differences(
 ) -> Iterator[Difference]:
     where = f"template {name}"
     if present is None:
-        yield Difference(where=where, what="template", found=_NOTHING, wanted="a template")
+        yield Difference(where=where, what="template", found=NOTHING, wanted="a template")
         return
     for key in ("index_patterns", "priority"):
         if present.get(key) != wanted[key]:
@@ -154,10 +144,10 @@ def _index_differences(index: str, present: Mapping[str, Any], wanted: Mapping[s
 
 def _mapping_differences(where: str, present: Mapping[str, Any], wanted: Mapping[str, Any]) -> Iterator[Difference]:
     found, needed = (
-        {"dynamic": str(each.get("dynamic", _NOTHING)), **leaves(each)}
+        {"dynamic": str(each.get("dynamic", NOTHING)), **leaves(each)}
         for each in (present["mappings"], wanted["template"]["mappings"])
     )
-    yield from _differences(where, found, {**dict.fromkeys(found, _NOTHING), **needed})
+    yield from _differences(where, found, {**dict.fromkeys(found, NOTHING), **needed})
 
 
 def _setting_differences(where: str, present: Mapping[str, Any], wanted: Mapping[str, Any]) -> Iterator[Difference]:
@@ -172,7 +162,7 @@ def _changeable(wanted: Mapping[str, Any]) -> dict[str, Any]:
 
 def _differences(where: str, found: Mapping[str, str], wanted: Mapping[str, str]) -> Iterator[Difference]:
     for what in sorted(wanted):
-        present = found.get(what, _NOTHING)
+        present = found.get(what, NOTHING)
         if present != wanted[what]:
             yield Difference(where=where, what=what, found=present, wanted=wanted[what])
 

@@ -27,6 +27,18 @@ def table_sql(collection: Collection) -> str:
     return f"CREATE TABLE IF NOT EXISTS {collection.name} ({', '.join(columns)}) STRICT"
 
 
+def column_types(collection: Collection) -> dict[str, str]:
+    """Every column of a collection's table with its type."""
+    revision = {"revision": "INTEGER"} if collection.revised else {}
+    return {"id": "TEXT", **{field.name: _TYPES[field.kind] for field in collection.fields}, **revision}
+
+
+def index_names(collection: Collection) -> list[str]:
+    """The indexes of a collection's table, and its trigger where it has one."""
+    names = [f"{collection.name}_{'_'.join(group)}" for group in collection.indexes]
+    return [*names, *([f"{collection.name}_repeated"] if collection.position else [])]
+
+
 def column_sql(field: StoredField) -> str:
     """One column; `offset`, `partition` and such are words of SQL and so are quoted."""
     return f'"{field.name}" {_TYPES[field.kind]}{"" if field.nullable else " NOT NULL"}'

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import click
 
+from consumers.errors import MonthError
 from penstock.cli.lazy import DEBUG
 from penstock.cli.root import root
 from penstock.errors import OutputKindError
@@ -23,7 +24,7 @@ from producers.errors import ColumnNotFoundError, FileContentError, FileKindErro
 from runtime.settings import SettingsError
 
 OK, FAILURE, USAGE, INTERRUPTED = 0, 1, 2, 130
-_USAGE_ERRORS = (ColumnNotFoundError, FileContentError, FileKindError, OutputKindError, SettingsError)
+_USAGE_ERRORS = (ColumnNotFoundError, FileContentError, FileKindError, MonthError, OutputKindError, SettingsError)
 
 
 @dataclass(frozen=True, slots=True)

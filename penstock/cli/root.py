@@ -22,6 +22,7 @@ _COMMANDS = {
     "labels": LazyCommand("penstock.cli.labels:labels", "Publish labels: what turned out to be true."),
     "predictions": LazyCommand("penstock.cli.predictions:predictions", "Read predictions from their topic."),
     "query": LazyCommand("penstock.cli.query:query", "Ask the analysts' store in its own language."),
+    "store": LazyCommand("penstock.cli.store:store", "Make, compare and prune the analysts' store."),
     "report": LazyCommand("penstock.cli.report:report", "What a model did: predictions and errors."),
     "dead-letters": LazyCommand("penstock.cli.dead_letters:dead_letters", "See what could not be processed, and why."),
     "ledger": LazyCommand("penstock.cli.ledger:ledger", "Prove that nothing was lost and nothing counted twice."),
