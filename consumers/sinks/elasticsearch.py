@@ -27,7 +27,7 @@ from consumers.sinks.elasticsearch_bulk import (
 )
 from consumers.sinks.elasticsearch_client import build_client, elasticsearch_faults, words_of
 from consumers.sinks.elasticsearch_names import IndexNames
-from consumers.sinks.elasticsearch_setup import BASE_FAMILIES, Family, IndexSetup
+from consumers.sinks.elasticsearch_setup import BASE_FAMILIES, IndexSetup, model_families
 from consumers.sinks.repeats import Position, position_in, repeat_documents
 from consumers.stored_collections import COLLECTIONS, Collection
 from runtime.settings import StoreSettings
@@ -56,7 +56,7 @@ class ElasticsearchSink:
         self._encoder = BulkEncoder(IndexNames(settings.index_prefix))
         self._client: Elasticsearch | None = None
         self._pool: ThreadPoolExecutor | None = None
-        self._mapped: dict[tuple[str, str], frozenset[str]] = {}
+        self._mapped: dict[str, frozenset[str]] = {}
         self._settled: dict[int, Document] = {}
         self._rejected: list[RejectedDocument] = []
 
@@ -191,17 +191,16 @@ class ElasticsearchSink:
             model, features = document.fields.get("model"), document.fields.get("features")
             if not isinstance(features, Mapping) or not isinstance(model, str) or not MODEL_NAME.fullmatch(model):
                 continue
-            if not features.keys() <= self._mapped.get((collection.name, model), frozenset()):
-                self._map(collection, model)
+            if not features.keys() <= self._mapped.get(model, frozenset()):
+                self._map(model)
                 # Names that the model does not have are refused by the mapping, and not asked for again.
-                self._mapped[collection.name, model] |= features.keys()
+                self._mapped[model] |= features.keys()
 
-    def _map(self, collection: Collection, model: str) -> None:
+    def _map(self, model: str) -> None:
         features = self._features_of(model)
-        family = Family(collection=collection, model=model, features=features)
-        IndexSetup(self._open(), self._settings).ensure([family])
+        IndexSetup(self._open(), self._settings).ensure(model_families(model, features))
         known = frozenset(feature.name for feature in features)
-        self._mapped[collection.name, model] = self._mapped.get((collection.name, model), frozenset()) | known
+        self._mapped[model] = self._mapped.get(model, frozenset()) | known
 
     def _open(self) -> Elasticsearch:
         if self._client is None:

@@ -3,6 +3,7 @@
 The only place that knows how a connection is made.
 """
 
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -17,6 +18,8 @@ _MIMETYPES = ("application/json", "application/vnd.elasticsearch+json")
 # Wrong credentials and missing rights are mended on the server while the sink waits.
 _MAY_PASS = frozenset({401, 403, 408, 429})
 _SERVER_FAULT = 500
+# It says every request and every failure, and the sink says once what matters.
+_TALKATIVE = "elastic_transport"
 
 
 def build_client(settings: StoreSettings) -> Elasticsearch:
@@ -24,6 +27,7 @@ def build_client(settings: StoreSettings) -> Elasticsearch:
 
     A node that can't be reached is passed over for the next; what was asked is never asked twice of one.
     """
+    logging.getLogger(_TALKATIVE).setLevel(logging.ERROR)
     return Elasticsearch(
         list(settings.urls),
         request_timeout=settings.request_timeout_s,

@@ -36,6 +36,15 @@ class Family:
 BASE_FAMILIES = tuple(Family(collection=collection) for collection in (*COLLECTIONS, REPEATED_REQUESTS))
 
 
+def model_families(model: str, features: Sequence[Feature]) -> list[Family]:
+    """The families of a model in every collection whose documents carry features."""
+    return [
+        Family(collection=collection, model=model, features=features)
+        for collection in COLLECTIONS
+        if collection.per_model
+    ]
+
+
 class IndexSetup:
     """Sees to the templates and indices of one deployment."""
 

@@ -1,6 +1,6 @@
 """Elasticsearch as a whole: its templates and indices compared with what they should be, its old months deleted."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import orjson
@@ -9,7 +9,7 @@ from elasticsearch import Elasticsearch
 from consumers.errors import StoreUnavailableError
 from consumers.sinks.elasticsearch_client import build_client, elasticsearch_faults
 from consumers.sinks.elasticsearch_names import IndexNames, month_in
-from consumers.sinks.elasticsearch_setup import BASE_FAMILIES, Family, IndexSetup
+from consumers.sinks.elasticsearch_setup import BASE_FAMILIES, Family, IndexSetup, model_families
 from consumers.stored_collections import COLLECTIONS, REPEATED_REQUESTS, Collection
 from consumers.upkeep import Difference, Month, StoredPart
 from runtime.settings import StoreSettings
@@ -21,7 +21,11 @@ _BY_NAME = {collection.name: collection for collection in (*COLLECTIONS, REPEATE
 
 
 class ElasticsearchUpkeep:
-    """Looks after the indices of one deployment; `models` are those that are known besides those with indices."""
+    """Looks after the indices of one deployment.
+
+    `models`: those that are known; they are set up before their first document comes, and compared
+    once they have indices.
+    """
 
     def __init__(
         self, settings: StoreSettings, *, models: Sequence[str], features_of: Callable[[str], Sequence[Feature]]
@@ -33,11 +37,11 @@ class ElasticsearchUpkeep:
 
     def setup(self) -> None:
         with elasticsearch_faults(self._settings), build_client(self._settings) as client:
-            IndexSetup(client, self._settings).ensure(self._families(client))
+            IndexSetup(client, self._settings).ensure(self._families({*self._models, *self._indexed(client)}))
 
     def differences(self) -> list[Difference]:
         with elasticsearch_faults(self._settings), build_client(self._settings) as client:
-            return IndexSetup(client, self._settings).differences(self._families(client))
+            return IndexSetup(client, self._settings).differences(self._families(self._indexed(client)))
 
     def parts(self, collections: Sequence[Collection], *, before: Month) -> list[StoredPart]:
         wanted = {collection.name for collection in collections}
@@ -65,19 +69,15 @@ class ElasticsearchUpkeep:
             while _delete_some(client, index, collection, month=part.month):
                 pass
 
-    def _families(self, client: Elasticsearch) -> list[Family]:
-        """The families of all collections, and of every model that is known or has indices."""
-        indexed = {model for index in self._indices(client) if (model := self._names.model_in(index)) is not None}
-        models = {model: self._features_of(model) for model in sorted({*self._models, *indexed})}
-        return [
-            *BASE_FAMILIES,
-            *(
-                Family(collection=collection, model=model, features=features)
-                for collection in COLLECTIONS
-                if collection.per_model
-                for model, features in models.items()
-            ),
-        ]
+    def _families(self, models: Iterable[str]) -> list[Family]:
+        families = list(BASE_FAMILIES)
+        for model in sorted(models):
+            families += model_families(model, self._features_of(model))
+        return families
+
+    def _indexed(self, client: Elasticsearch) -> set[str]:
+        """Models that have indices."""
+        return {model for index in self._indices(client) if (model := self._names.model_in(index)) is not None}
 
     def _indices(self, client: Elasticsearch) -> list[str]:
         found = client.indices.resolve_index(name=self._names.everything, expand_wildcards="open,closed")

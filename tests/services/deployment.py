@@ -35,7 +35,7 @@ COMMAND_S = 30.0
 
 @dataclass(slots=True)
 class Deployment:
-    """One penstock on one broker; `scoring` and `outcomes` are settings, `registry_url` a schema registry's."""
+    """One penstock on one broker; `scoring`, `outcomes` and `store` are settings of these sections."""
 
     server: KafkaServer
     folder: Path
@@ -45,6 +45,7 @@ class Deployment:
     scoring: Mapping[str, object] = field(default_factory=dict)
     outcomes: Mapping[str, object] = field(default_factory=dict)
     registry_url: str = ""
+    store: Mapping[str, object] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -206,14 +207,14 @@ class Deployment:
         return wiring.topics(self.settings).of(RECEIPTS)
 
     def _toml(self) -> str:
-        scoring, outcomes = (
+        scoring, outcomes, store = (
             "".join(f"{name} = {value!r}\n" for name, value in section.items())
-            for section in (self.scoring, self.outcomes)
+            for section in (self.scoring, self.outcomes, self.store)
         )
         return (
             f'[kafka]\nbootstrap_servers = "{self.server.bootstrap_servers}"\n'
             f'[topics]\nprefix = "{self.prefix}"\npartitions = {self.partitions}\n'
             f"[supervisor]\nrestart_backoff_max_s = 1.0\n"
             f'[schema_registry]\nurl = "{self.registry_url}"\ntimeout_s = 2.0\n'
-            f"[scoring]\n{scoring}[outcomes]\n{outcomes}"
+            f"[scoring]\n{scoring}[outcomes]\n{outcomes}[store]\n{store}"
         )
