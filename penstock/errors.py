@@ -3,6 +3,10 @@
 FrontDoorError
 ├── CommandRefusedError    the controller, or a look at the shelf, said no and why
 ├── CommandTimeoutError    no answer to a command in time
+├── NothingDeployedError   nothing was ever decided about that model
+├── DecisionNotFoundError  the store has no decision of that id
+├── DecisionAlteredError   a decision made again from the journal is another one
+├── RolloutFailedError     a rollout that was watched has failed
 ├── RowsRefusedError       some rows of a file could not be sent; the others were
 ├── RowsNotScoredError     some rows of a file could not be scored; the others were
 ├── OutputKindError        scores can't be written to a file of that kind
@@ -45,6 +49,40 @@ class CommandTimeoutError(FrontDoorError):
             "see whether the controller runs with `penstock doctor`"
         )
         self.command_id = command_id
+
+
+class NothingDeployedError(FrontDoorError):
+    """Nothing was ever decided about a model."""
+
+    def __init__(self, model: str) -> None:
+        super().__init__(f"nothing is deployed of a model {model!r}: `penstock activate {model} VERSION`")
+        self.model = model
+
+
+class DecisionNotFoundError(FrontDoorError):
+    """The store has no such decision; its sink may be a moment behind."""
+
+    def __init__(self, decision_id: str) -> None:
+        super().__init__(f"the store has no decision {decision_id!r}: `penstock decisions list NAME` shows their ids")
+        self.decision_id = decision_id
+
+
+class DecisionAlteredError(FrontDoorError):
+    """Decisions that were made again from the journal do not come out as they are written there."""
+
+    def __init__(self, decision_ids: tuple[str, ...]) -> None:
+        super().__init__(
+            f"made again, {', '.join(decision_ids)} is not what the journal says: each fault is named above"
+        )
+        self.decision_ids = decision_ids
+
+
+class RolloutFailedError(FrontDoorError):
+    """The rollout that was watched has failed."""
+
+    def __init__(self, model: str, reason: str) -> None:
+        super().__init__(f"the rollout of {model} has failed: {reason}")
+        self.reason = reason
 
 
 class RowsRefusedError(FrontDoorError):

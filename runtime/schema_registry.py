@@ -24,7 +24,8 @@ def build_schema_registry(settings: Settings) -> SchemaRegistry:
     if not section.url:
         if answers.exists() and not file.exists():
             raise _other_registry(f"schema_registry.url is empty, and {answers} holds answers of a server")
-        return DirectoryRegistry(file)
+        kept = settings.data_dir / "cache" / "directory-schemas"
+        return CachedRegistry(DirectoryRegistry(file, may_be_made=lambda: not kept.exists()), kept)
     if file.exists():
         raise _other_registry(f"schema_registry.url names a server, and {file} holds the ids of before")
     api = RegistryApi(

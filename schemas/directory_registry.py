@@ -6,7 +6,7 @@ compatibility. A file that can't be opened or stays locked is an unavailable reg
 
 import sqlite3
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
@@ -24,11 +24,16 @@ _TABLES = (
 
 
 class DirectoryRegistry:
-    """A `SchemaRegistry` on a file; made on first use, safe across threads and processes."""
+    """A `SchemaRegistry` on a file; made on first use, safe across threads and processes.
 
-    def __init__(self, path: Path, *, timeout_s: float = 5.0) -> None:
+    `may_be_made` is asked when the file is not there: where it was there before, a new one would
+    give the same ids to other schemas, so the registry is away until the old one is back.
+    """
+
+    def __init__(self, path: Path, *, timeout_s: float = 5.0, may_be_made: Callable[[], bool] = lambda: True) -> None:
         self._path = path
         self._timeout_s = timeout_s
+        self._may_be_made = may_be_made
         self._schemas: dict[int, str] = {}
 
     def register(self, subject: str, schema: str) -> int:
@@ -79,6 +84,10 @@ class DirectoryRegistry:
     @contextmanager
     def _connection(self) -> Iterator[sqlite3.Connection]:
         """A connection of its own for each call; what is not committed is rolled back."""
+        if not self._path.exists() and not self._may_be_made():
+            raise SchemaRegistryUnavailableError(
+                f"schema registry {self._path} was there and is away: bring it back, or give another --data-dir"
+            )
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True)
             with closing(sqlite3.connect(self._path, timeout=self._timeout_s, isolation_level=None)) as connection:

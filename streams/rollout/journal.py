@@ -25,6 +25,7 @@ class Explanation:
 
     entry: JournalEntry
     event: Input | None
+    before: DeploymentState | None
     decision: Decision | None
     faults: tuple[str, ...]
 
@@ -63,7 +64,7 @@ def explain(entry: JournalEntry, *, chain: str | None) -> Explanation:
         event = input_of(entry.input)
         before = _state(entry.state_before)
     except UnreadableInputError as error:
-        return Explanation(entry=entry, event=None, decision=None, faults=(*faults, str(error)))
+        return Explanation(entry=entry, event=None, before=None, decision=None, faults=(*faults, str(error)))
     decision = decide(before, event, entry.now)
     again = entry_of(before, event, decision, entry.now, model=entry.model, sequence=entry.sequence, chain="")
     faults += [
@@ -71,7 +72,7 @@ def explain(entry: JournalEntry, *, chain: str | None) -> Explanation:
         for name in _COMPARED
         if getattr(again, name) != getattr(entry, name)
     ]
-    return Explanation(entry=entry, event=event, decision=decision, faults=tuple(faults))
+    return Explanation(entry=entry, event=event, before=before, decision=decision, faults=tuple(faults))
 
 
 def replay(entries: Iterable[JournalEntry]) -> Iterator[Explanation]:
