@@ -13,6 +13,7 @@ from docs.pages.access import access_page
 from docs.pages.cli import cli_page
 from docs.pages.events import events_page
 from docs.pages.flow import flow_picture
+from docs.pages.lifecycle import lifecycle_page
 from docs.pages.metrics import metrics_page
 from docs.pages.reasons import reasons_page
 from docs.pages.settings import settings_page
@@ -25,6 +26,7 @@ PAGES: Mapping[str, Callable[[], str]] = {
     "reference/access.md": access_page,
     "reference/cli.md": cli_page,
     "reference/events.md": events_page,
+    "reference/lifecycle.md": lifecycle_page,
     "reference/metrics.md": metrics_page,
     "reference/reasons.md": reasons_page,
     "reference/settings.md": settings_page,

@@ -11,6 +11,7 @@ FrontDoorError
 ├── RowsNotScoredError     some rows of a file could not be scored; the others were
 ├── OutputKindError        scores can't be written to a file of that kind
 ├── VersionUnfitError      a version was registered, and a check of it failed
+├── NotAnApproverError     a private key whose public half the settings do not know
 ├── ActiveVersionUnknownError  the policy compares with what serves, and nobody can say what that is
 ├── LedgerUnbalancedError  records are unaccounted for
 ├── ModelNotSeenError      the ledger has no records of that model
@@ -119,6 +120,17 @@ class VersionUnfitError(FrontDoorError):
     def __init__(self, name: str, version: str, failure: str) -> None:
         super().__init__(f"version {version} of {name} can't serve: {failure}")
         self.failure = failure
+
+
+class NotAnApproverError(FrontDoorError):
+    """The settings do not know whose key it is."""
+
+    def __init__(self, public_key: str) -> None:
+        super().__init__(
+            f"this key is no approver's: policy.approvers has nobody with the public key {public_key}; "
+            "add it there under the person's name, wherever penstock runs"
+        )
+        self.public_key = public_key
 
 
 class ActiveVersionUnknownError(FrontDoorError):

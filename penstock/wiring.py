@@ -14,6 +14,7 @@ from consumers.sinks.sqlite_upkeep import SqliteUpkeep
 from consumers.upkeep import Upkeep
 from penstock.model_features import ModelFeatures
 from registry.catalogue import Catalogue
+from registry.vouching import Voucher
 from runtime.errors import StackNotRunningError
 from runtime.schema_registry import build_schema_registry
 from runtime.settings import Settings
@@ -35,6 +36,16 @@ def schema_registry(settings: Settings) -> SchemaRegistry:
 def catalogue(settings: Settings) -> Catalogue:
     """What is known of each version, without the means to load one."""
     return Catalogue(settings.registry_dir / "catalogue.sqlite")
+
+
+def voucher(settings: Settings) -> Voucher:
+    """What the shelf says of each version to whoever decides about it."""
+    return Voucher(
+        catalogue(settings),
+        settings.registry_dir / "bundles",
+        policy=settings.policy,
+        bytes_max=settings.registry.bundle_bytes_max,
+    )
 
 
 def shelf(settings: Settings) -> "Shelf":

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from registry.approvals import Subject
 from registry.errors import BundleRefusedError, ShelfUnavailableError
 from registry.manifest import MANIFEST, FileEntry, Manifest, sha256
 
@@ -25,6 +26,15 @@ class Bundle:
     manifest_bytes: bytes
     manifest: Manifest
     files: Mapping[str, bytes]
+
+    @property
+    def subject(self) -> Subject:
+        """What approvals of it must be about."""
+        return subject_of(self.manifest, self.sha256)
+
+
+def subject_of(manifest: Manifest, bundle: str) -> Subject:
+    return Subject(model=manifest.name, version=manifest.version, bundle=bundle, registered_by=manifest.registered_by)
 
 
 def write_bundle(folder: Path, manifest: bytes, files: Mapping[str, bytes]) -> str:
@@ -78,22 +88,20 @@ def read_manifest(folder: Path, name: str) -> Manifest:
         raise ShelfUnavailableError(f"bundle {name[:16]}... can't be read: {error}") from error
 
 
-def bundle_fault(folder: Path, name: str, *, bytes_max: int) -> str:
-    """What is wrong with the bundle as it lies on disk, empty when its hashes hold.
+def sound_bundle(folder: Path, name: str, *, bytes_max: int) -> Bundle:
+    """The bundle as it lies on the shelf, its hashes checked.
 
-    Raises `ShelfUnavailableError` when it can't be told now.
+    Raises `BundleRefusedError` when it is not what was registered, `ShelfUnavailableError` when
+    that can't be told now.
     """
     try:
-        read_bundle(folder, name, bytes_max=bytes_max)
-    except BundleRefusedError as error:
-        return str(error)
+        return read_bundle(folder, name, bytes_max=bytes_max)
     except FileNotFoundError as error:
         if not folder.is_dir():
             raise ShelfUnavailableError(f"the shelf's bundles in {folder} can't be read") from error
-        return f"bundle {name[:16]}... is not on the shelf"
+        raise BundleRefusedError("hash", f"bundle {name[:16]}... is not on the shelf") from error
     except OSError as error:
         raise ShelfUnavailableError(f"bundle {name[:16]}... can't be read: {error}") from error
-    return ""
 
 
 def _manifest(path: Path) -> tuple[bytes, Manifest]:

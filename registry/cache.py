@@ -1,15 +1,17 @@
-"""Copies of bundles beside a worker, so that it can start again while the shelf is away.
+"""Copies of bundles and their approvals beside a worker, so that it can start again while the shelf is away.
 
-Only bundles that the catalogue approved get here; whoever reads them checks their hashes again.
+Only versions that a worker opened get here; whoever reads them checks hashes and signatures again.
 """
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 from registry.bundles import Bundle, read_bundle, write_bundle
 from registry.skops_file import LoadLimits
+from registry.statements import SignedStatement, read_statements
 
-_NAMES = "versions"
+_NAMES, _APPROVALS = "versions", "approvals"
 
 
 class BundleCache:
@@ -18,33 +20,47 @@ class BundleCache:
     def __init__(self, directory: Path) -> None:
         self._directory = directory
 
-    def keep(self, bundle: Bundle) -> None:
-        """Store a copy. One that is damaged, or was changed, is replaced by what the shelf has."""
+    def keep(self, bundle: Bundle, approvals: Sequence[SignedStatement]) -> None:
+        """Store copies. What is damaged, or was changed, is replaced by what the shelf has."""
         folder = self._directory / bundle.sha256
         if folder.is_dir() and not _is_copy(folder, bundle):
             for file in folder.iterdir():
                 file.unlink()
             folder.rmdir()
         write_bundle(self._directory, bundle.manifest_bytes, bundle.files)
-        pointer = self._pointer(bundle.manifest.name, bundle.manifest.version)
-        pointer.parent.mkdir(parents=True, exist_ok=True)
-        # Workers share the cache, so each writes under a name of its own.
-        temporary = pointer.with_name(f".{pointer.name}.{os.getpid()}")
-        temporary.write_text(bundle.sha256, encoding="ascii")
-        temporary.replace(pointer)
+        name, version = bundle.manifest.name, bundle.manifest.version
+        # The approvals first: a version that the cache names has them.
+        _put(self._place(_APPROVALS, name, version), "\n".join(signed.as_text() for signed in approvals))
+        _put(self._place(_NAMES, name, version), bundle.sha256)
 
     def find(self, name: str, version: str, bundle: str | None, *, limits: LoadLimits) -> Bundle | None:
         """A copy with sound hashes, or None. Raises `BundleRefusedError` when the copy is damaged."""
         try:
-            known = self._pointer(name, version).read_text(encoding="ascii")
+            known = self._place(_NAMES, name, version).read_text(encoding="ascii")
             if bundle is not None and bundle != known:
                 return None
             return read_bundle(self._directory, known, bytes_max=limits.bytes_max)
-        except FileNotFoundError:
+        except (FileNotFoundError, UnicodeDecodeError):
             return None
 
-    def _pointer(self, name: str, version: str) -> Path:
-        return self._directory / _NAMES / name / version
+    def approvals(self, name: str, version: str) -> list[SignedStatement]:
+        """The copied statements, which nobody has checked; none where there is no copy."""
+        try:
+            lines = self._place(_APPROVALS, name, version).read_text(encoding="utf-8").splitlines()
+        except (FileNotFoundError, UnicodeDecodeError):
+            return []
+        return read_statements(lines)
+
+    def _place(self, kind: str, name: str, version: str) -> Path:
+        return self._directory / kind / name / version
+
+
+def _put(path: Path, text: str) -> None:
+    """Write in one step. Workers share the cache, so each writes under a name of its own."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    temporary.write_text(text, encoding="utf-8")
+    temporary.replace(path)
 
 
 def _is_copy(folder: Path, bundle: Bundle) -> bool:

@@ -1,7 +1,8 @@
-"""The catalogue: which versions there are and what state each is in, in one SQLite file.
+"""The catalogue: which versions there are, what state each is in and who approved it, in one SQLite file.
 
 Safe across processes: whoever adds a version holds the write lock from choosing its number to
 the row that names its bundle. What is in a bundle is not repeated here beyond what lists show.
+Approvals are signed, and nobody believes a row here for being here.
 """
 
 import sqlite3
@@ -14,9 +15,11 @@ from pathlib import Path
 import orjson
 
 from registry.errors import ShelfUnavailableError, VersionExistsError, VersionNotFoundError
+from registry.statements import SignedStatement, read_statements
 from schemas.signature import Task
 
 LOCK_TIMEOUT_S = 30.0
+APPROVALS_MAX = 1_000
 _TABLE = """
 create table if not exists versions (
   name text not null, version text not null, state text not null, bundle text not null,
@@ -30,6 +33,17 @@ _REFITS = """
 create table if not exists refits (
   name text not null, cause text not null, version text not null,
   primary key (name, cause)
+) strict
+"""
+_APPROVALS = """
+create table if not exists approvals (
+  position integer primary key, name text not null, version text not null, statement text not null,
+  unique (name, version, statement)
+) strict
+"""
+_SETTLEMENTS = """
+create table if not exists settlements (
+  name text not null, version text not null, settled_at integer not null, primary key (name, version)
 ) strict
 """
 _COLUMNS = (
@@ -69,6 +83,10 @@ class Catalogue:
     def __init__(self, path: Path) -> None:
         self._path = path
 
+    def stamp(self) -> tuple[tuple[int, int] | None, ...]:
+        """Changes when the catalogue is written to: size and time of its file and of its write-ahead log."""
+        return tuple(_size_and_time(path) for path in (self._path, self._path.with_name(f"{self._path.name}-wal")))
+
     def records(self, name: str | None = None) -> list[VersionRecord]:
         """Versions in the order they were added, of one model or of all."""
         if not self._path.exists():
@@ -93,6 +111,22 @@ class Catalogue:
             raise VersionNotFoundError(name, version)
         return _record(row)
 
+    def approvals(self, name: str, version: str) -> list[SignedStatement]:
+        """Signed statements as they came, which nobody has checked; what is none is left out."""
+        with self._reading() as connection:
+            if not _has_table(connection, "approvals"):
+                return []
+            rows = connection.execute(
+                "select statement from approvals where name = ? and version = ? order by position limit ?",
+                (name, version, APPROVALS_MAX),
+            ).fetchall()
+        return read_statements(text for (text,) in rows)
+
+    def record_approval(self, signed: SignedStatement) -> None:
+        """Keep a signed statement; one that is there already stays as it is."""
+        with self.adding() as addition:
+            addition.approve(signed)
+
     @contextmanager
     def adding(self) -> Iterator["Addition"]:
         """Hold the write lock; what was inserted is kept when the block ends without an exception."""
@@ -108,6 +142,8 @@ class Catalogue:
                 connection.execute("begin immediate")
                 connection.execute(_TABLE)
                 connection.execute(_REFITS)
+                connection.execute(_APPROVALS)
+                connection.execute(_SETTLEMENTS)
             except sqlite3.Error as error:
                 raise _unavailable(self._path, error) from error
             try:
@@ -117,10 +153,20 @@ class Catalogue:
                 raise
             connection.execute("commit")
 
-    def settle(self, name: str, version: str, *, state: VersionState, failure: str) -> None:
-        """Record what validation found."""
+    def settle(self, name: str, version: str, *, state: VersionState, failure: str, now: int) -> None:
+        """Record what validation found, and when."""
         with self.adding() as addition:
-            addition.settle(name, version, state=state, failure=failure)
+            addition.settle(name, version, state=state, failure=failure, now=now)
+
+    def settled_at(self) -> dict[tuple[str, str], int]:
+        """When validation decided each version, by name and version; those of older catalogues are missing."""
+        if not self._path.exists():
+            return {}
+        with self._reading() as connection:
+            if not _has_table(connection, "settlements"):
+                return {}
+            rows = connection.execute("select name, version, settled_at from settlements").fetchall()
+        return {(name, version): settled_at for name, version, settled_at in rows}
 
     @contextmanager
     def _reading(self) -> Iterator[sqlite3.Connection]:
@@ -185,28 +231,58 @@ class Addition:
         places = ", ".join("?" * len(values))
         self._connection.execute(f"insert into versions ({_COLUMNS}) values ({places})", values)  # noqa: S608  constants
 
-    def settle(self, name: str, version: str, *, state: VersionState, failure: str) -> None:
+    def settle(self, name: str, version: str, *, state: VersionState, failure: str, now: int) -> None:
         self._connection.execute(
             "update versions set state = ?, failure = ? where name = ? and version = ?",
             (state.value, failure, name, version),
         )
+        self._connection.execute(
+            "insert into settlements values (?, ?, ?) on conflict do update set settled_at = excluded.settled_at",
+            (name, version, now),
+        )
+
+    def approve(self, signed: SignedStatement) -> None:
+        statement = signed.statement
+        self._connection.execute(
+            "insert into approvals (name, version, statement) values (?, ?, ?) on conflict do nothing",
+            (statement.model, statement.version, signed.as_text()),
+        )
+
+
+def _size_and_time(path: Path) -> tuple[int, int] | None:
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_size, found.st_mtime_ns
+
+
+def _has_table(connection: sqlite3.Connection, name: str) -> bool:
+    """Whether the catalogue is new enough to have it; only who adds makes tables."""
+    return connection.execute("select 1 from sqlite_master where name = ?", (name,)).fetchone() is not None
 
 
 def _record(row: tuple[str, str, str, str, int, str | None, str, int, int, str, str]) -> VersionRecord:
+    """Raises `ShelfUnavailableError` for a row that nobody here wrote so: it says nothing, for or against."""
     name, version, state, bundle, registered_at, registered_by, task, request_id, prediction_id, metrics, failure = row
-    return VersionRecord(
-        name=name,
-        version=version,
-        state=VersionState(state),
-        bundle=bundle,
-        registered_at=registered_at,
-        registered_by=registered_by,
-        task=Task(task),
-        request_schema_id=request_id,
-        prediction_schema_id=prediction_id,
-        metrics=orjson.loads(metrics),
-        failure=failure,
-    )
+    try:
+        return VersionRecord(
+            name=name,
+            version=version,
+            state=VersionState(state),
+            bundle=bundle,
+            registered_at=registered_at,
+            registered_by=registered_by,
+            task=Task(task),
+            request_schema_id=request_id,
+            prediction_schema_id=prediction_id,
+            metrics=orjson.loads(metrics),
+            failure=failure,
+        )
+    except ValueError as error:
+        raise ShelfUnavailableError(
+            f"the catalogue's row of version {version} of {name} is damaged: {error}"
+        ) from error
 
 
 def _unavailable(path: Path, error: Exception) -> ShelfUnavailableError:

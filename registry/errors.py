@@ -8,8 +8,12 @@ RegistryError
 ├── VersionNotFoundError           no such model or version
 ├── BundleRefusedError             a bundle failed a check; which one, and what was found
 ├── ShelfUnavailableError          the shelf's directory can't be read now; ask again later
+├── KeyFileError                   a file is no private key that can be used
+├── StatementError                 what should be a signed statement is none
 └── EstimatorError                 the estimator raised on these rows
 """
+
+from pathlib import Path
 
 from schemas.reasons import Reason
 
@@ -66,6 +70,18 @@ class BundleRefusedError(RegistryError):
 
 class ShelfUnavailableError(RegistryError):
     """The shelf's directory can't be read now, and the cache has no copy; the call may be repeated."""
+
+
+class KeyFileError(RegistryError):
+    """A file can't be used as a private key, or can't be made one."""
+
+    def __init__(self, path: Path, problem: str) -> None:
+        super().__init__(f"the key file {path} {problem}")
+        self.path = path
+
+
+class StatementError(RegistryError):
+    """What should be a signed statement is none."""
 
 
 class EstimatorError(RegistryError):

@@ -14,7 +14,7 @@ from registry.fitting import fit_rows
 from registry.loaded import Estimator, LabelRule, LoadedVersion, Scores
 from registry.manifest import Baseline, SampleFacts
 from registry.metrics import Metrics, sample_metrics
-from registry.sample_scores import fingerprint, score_rows
+from registry.sample_scores import facts_of_rows, score_rows
 from registry.sampling import as_features
 from schemas.signature import Signature
 
@@ -79,7 +79,7 @@ def _by_holdout(
     return Judgment(
         metrics=sample_metrics(rows[target], scores, candidate.signature),
         metrics_of=HOLDOUT,
-        holdout=SampleFacts(rows=len(rows), sha256=fingerprint(features), target=target),
+        holdout=facts_of_rows(rows, features, target),
         baseline=_beside(active, rows, target, scores=scores, signature=candidate.signature),
     )
 

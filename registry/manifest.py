@@ -32,11 +32,15 @@ class FileEntry:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SampleFacts:
-    """The sample that the version was added with; `sha256` is the fingerprint of its typed features."""
+    """Rows that a version was added with or judged by; `sha256` is the fingerprint of their typed features.
+
+    `truth_sha256`: that of the target's values, which is the same for versions of other features.
+    """
 
     rows: int
     sha256: str
     target: str | None
+    truth_sha256: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -24,7 +24,7 @@ from registry.manifest import Baseline, SampleFacts, TrainingFacts
 from registry.personal import without_personal
 from registry.reference import reference_of
 from registry.reference_profile import ReferenceProfile
-from registry.sample_scores import fingerprint, refuse_scores_not_finite, score_once, score_rows
+from registry.sample_scores import facts_of_rows, refuse_scores_not_finite, score_once, score_rows
 from registry.sampling import as_features, signature_of
 from registry.skops_file import LoadLimits, dump_estimator, load_estimator
 from schemas.signature import Container, Signature, Task
@@ -90,7 +90,7 @@ def prepare(
         estimator_file=content,
         golden_file=encode_golden(golden),
         golden_rows=golden.features.num_rows,
-        sample=SampleFacts(rows=len(ordered), sha256=fingerprint(features), target=options.target),
+        sample=facts_of_rows(ordered, features, options.target),
         judgment=judge(candidate, judged, active=active),
         profile=reference_of(
             estimator,

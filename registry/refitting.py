@@ -23,7 +23,7 @@ from registry.manifest import Baseline, SampleFacts, TrainingFacts
 from registry.metrics import row_losses, sample_metrics
 from registry.preparing import Prepared, golden_vectors, saved_file
 from registry.reference import reference_of
-from registry.sample_scores import fingerprint, score_rows
+from registry.sample_scores import facts_of_rows, score_rows
 from registry.skops_file import LoadLimits
 from schemas.signature import Feature, Signature, Task
 
@@ -153,7 +153,7 @@ def _judged(version: LoadedVersion, ours: Scores, rows: LabeledRows) -> _Judged:
     judgment = Judgment(
         metrics=metrics,
         metrics_of=f"the newest {len(losses)} of {len(rows)} outcomes, held back from the fit",
-        holdout=SampleFacts(rows=len(losses), sha256=fingerprint(features), target=_LABEL),
+        holdout=facts_of_rows(truth.to_frame(), features, _LABEL),
         baseline=Baseline(
             version=version.version, bundle=version.bundle, metrics=parent_metrics, candidate_metrics=metrics
         ),

@@ -5,12 +5,13 @@ scores by `registry/loaded.py` alone.
 """
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 
 from registry.errors import EstimatorError, EstimatorRefusedError
 from registry.fitting import Frame, fit_rows
-from registry.loaded import Estimator, LabelRule, Scores, score_frame
-from registry.manifest import sha256
+from registry.loaded import Estimator, LabelRule, Scores, score_frame, texts
+from registry.manifest import SampleFacts, sha256
 from schemas.signature import Signature, Task
 
 SCORE_ROWS = 20_000
@@ -59,7 +60,13 @@ def refuse_scores_not_finite(scores: Scores, *, of: str = "the sample") -> None:
         )
 
 
-def fingerprint(features: pa.RecordBatch) -> str:
+def facts_of_rows(rows: pd.DataFrame, features: pa.RecordBatch, target: str | None) -> SampleFacts:
+    """What a manifest keeps of rows instead of the rows themselves."""
+    truth = None if target is None else sha256("\n".join(texts(rows[target].to_numpy())).encode())
+    return SampleFacts(rows=len(rows), sha256=_fingerprint(features), target=target, truth_sha256=truth)
+
+
+def _fingerprint(features: pa.RecordBatch) -> str:
     """The hash of typed features, the same for the same rows in the same order."""
     sink = pa.BufferOutputStream()
     with pa.ipc.new_stream(sink, features.schema) as writer:

@@ -12,7 +12,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from registry.bundles import Bundle, read_bundle, write_bundle
+from registry.approvals import approval_of
+from registry.bundles import Bundle, sound_bundle, write_bundle
 from registry.cache import BundleCache
 from registry.catalogue import Addition, Catalogue, VersionRecord, VersionState
 from registry.checks import Check, VerifyReport, libraries, load_version
@@ -27,6 +28,7 @@ from registry.loaded import Estimator, LoadedVersion
 from registry.manifest import ESTIMATOR, GOLDEN, Baseline, Manifest, file_entry
 from registry.preparing import Prepared, SampleOptions, prepare
 from registry.skops_file import LoadLimits, load_estimator, uncompressed_bytes
+from registry.statements import SignedStatement
 from registry.subjects import ModelSchemas
 from registry.validation import Validation
 from runtime.clock import Clock, SystemClock
@@ -150,25 +152,33 @@ class Shelf:
         report = VerifyReport(name=name, version=version, checks=tuple(self._checks(record)))
         if record.state is VersionState.REGISTERED:
             state = VersionState.VALIDATED if report.passed else VersionState.REJECTED
-            self._catalogue.settle(name, version, state=state, failure=report.failure)
+            self._catalogue.settle(name, version, state=state, failure=report.failure, now=self._clock.now_ms())
         return report
 
     def open(self, name: str, version: str, *, bundle: str | None = None) -> LoadedVersion:
-        """Load a version for scoring; `bundle` is the hash that the deployment names.
+        """Load a version to serve; `bundle` is the hash that the deployment names.
 
         Raises `BundleRefusedError` naming the check that failed, and `ShelfUnavailableError` when
         the shelf can't be read and the cache has no copy.
         """
-        found = self._fetch(name, version, bundle)
-        if (found.manifest.name, found.manifest.version) != (name, version):
-            detail = f"it is version {found.manifest.version} of {found.manifest.name}, not {version} of {name}"
-            raise BundleRefusedError("manifest", detail)
+        found, approvals = self._fetch(name, version, bundle)
+        approval = approval_of(found.subject, approvals, self._policy)
+        if approval.lacking:
+            raise BundleRefusedError("approvals", approval.lacking)
+        return load_version(found, self._limits)
+
+    def open_to_try(self, name: str, version: str, *, bundle: str | None = None) -> LoadedVersion:
+        """Load a version to look at what it would answer: every check holds, but nobody has to have approved it.
+
+        Raises as `open` does.
+        """
+        found, _ = self._fetch(name, version, bundle)
         return load_version(found, self._limits)
 
     def _to_compare(self, name: str, version: str) -> LoadedVersion | Baseline:
         """The version, or the word that it can't be compared with: a broken one must not keep a new one out."""
         try:
-            return self.open(name, version)
+            return self.open_to_try(name, version)
         except BundleRefusedError as error:
             return Baseline(version=version, bundle="", failure=str(error))
 
@@ -250,30 +260,23 @@ class Shelf:
         return [found, *validation.checks()]
 
     def _read(self, record: VersionRecord) -> Bundle:
-        try:
-            return read_bundle(self._bundles, record.bundle, bytes_max=self._limits.bytes_max)
-        except FileNotFoundError as error:
-            if not self._bundles.is_dir():
-                raise ShelfUnavailableError(f"the shelf's bundles in {self._bundles} can't be read") from error
-            raise BundleRefusedError("hash", f"bundle {record.bundle[:16]}... is not on the shelf") from error
-        except OSError as error:
-            raise ShelfUnavailableError(f"bundle {record.bundle[:16]}... can't be read: {error}") from error
+        return sound_bundle(self._bundles, record.bundle, bytes_max=self._limits.bytes_max)
 
-    def _fetch(self, name: str, version: str, bundle: str | None) -> Bundle:
-        """The bundle's bytes from the shelf, or from the cache when the shelf is away."""
+    def _fetch(self, name: str, version: str, bundle: str | None) -> tuple[Bundle, list[SignedStatement]]:
+        """The bundle's bytes and its approvals, from the shelf or from the cache when the shelf is away."""
         try:
-            record = self._approved(name, version, bundle)
-            found = self._read(record)
+            record = self._validated(name, version, bundle)
+            found, approvals = self._read(record), self._catalogue.approvals(name, version)
         except ShelfUnavailableError:
             cached = None if self._cache is None else self._cache.find(name, version, bundle, limits=self._limits)
-            if cached is None:
+            if self._cache is None or cached is None:
                 raise
-            return cached
+            return _called(cached, name, version), self._cache.approvals(name, version)
         if self._cache is not None:
-            self._cache.keep(found)
-        return found
+            self._cache.keep(_called(found, name, version), approvals)
+        return _called(found, name, version), approvals
 
-    def _approved(self, name: str, version: str, bundle: str | None) -> VersionRecord:
+    def _validated(self, name: str, version: str, bundle: str | None) -> VersionRecord:
         try:
             record = self.record(name, version)
         except VersionNotFoundError as error:
@@ -285,6 +288,15 @@ class Shelf:
             detail = f"version {version} of {name} is bundle {record.bundle[:16]}..., not {bundle[:16]}..."
             raise BundleRefusedError("hash", detail)
         return record
+
+
+def _called(bundle: Bundle, name: str, version: str) -> Bundle:
+    """The bundle, if its manifest says that it is that version. Raises `BundleRefusedError`."""
+    found = bundle.manifest
+    if (found.name, found.version) != (name, version):
+        detail = f"it is version {found.version} of {found.name}, not {version} of {name}"
+        raise BundleRefusedError("manifest", detail)
+    return bundle
 
 
 def _refuse_bad_names(name: str, version: str | None) -> None:

@@ -9,15 +9,26 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 from pydantic_settings import BaseSettings, InitSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
 from runtime.secret_files import with_secrets_read
-from runtime.settings_relations import require_files, require_plain_url, require_together
+from runtime.settings_relations import require_files, require_plain_url, require_public_key, require_together
 
 Guarantee = Literal["exactly_once", "at_least_once"]
 LogLevel = Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"]
 Seconds = Annotated[float, Field(gt=0)]
+PublicKey = Annotated[str, AfterValidator(require_public_key)]
+PersonName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._@-]{0,62}$")]
 
 
 class Section(BaseModel):
@@ -274,8 +285,34 @@ class CriteriaSettings(Section):
 class PolicySettings(Section):
     """What a version must be, and who must agree, before it may serve."""
 
+    approvals_required: int = Field(
+        0, ge=0, le=20, description="people who must approve a version before it serves; 0: what is validated may"
+    )
+    approvers: dict[PersonName, tuple[PublicKey, ...]] = Field(
+        {}, description="who may approve, each with the public keys that `penstock models keygen` printed"
+    )
+    registrant_may_approve_alone: bool = Field(
+        False, description="whether the approval of who registered the version may be the only one"
+    )
+    automation_activates: Literal["approved", "validated"] = Field(
+        "approved", description="what penstock may let serve by itself: only what a person approved, or all that may"
+    )
     criteria: CriteriaSettings = CriteriaSettings()
     budget: BudgetSettings = BudgetSettings()
+
+    @model_validator(mode="after")
+    def _can_be_met(self) -> Self:
+        """Two people with one key would be one person, and approvals that nobody can give would keep all out."""
+        keys = [key for theirs in self.approvers.values() for key in theirs]
+        shared = sorted({key for key in keys if keys.count(key) > 1})
+        if shared:
+            raise ValueError(f"approvers: the key {shared[0]} is there twice: each person needs a key of their own")
+        if self.approvals_required > len(self.approvers):
+            raise ValueError(
+                f"approvals_required is {self.approvals_required} and approvers names {len(self.approvers)}: "
+                "name as many, with keys that `penstock models keygen` makes"
+            )
+        return self
 
 
 Acting = Literal["auto", "notify", "off"]

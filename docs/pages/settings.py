@@ -108,7 +108,16 @@ def _kind(annotation: Any) -> str:
         return " or ".join(_kind(each) for each in inner if each is not NoneType) + ", or none"
     if origin is tuple:
         return f"list of {_kind(inner[0])}"
-    names = {"str": "text", "int": "whole number", "float": "number", "Path": "path", SecretStr.__name__: "secret text"}
+    if origin is dict:
+        return f"table of {_kind(inner[1])} by {_kind(inner[0])}"
+    names = {
+        "str": "text",
+        "int": "whole number",
+        "float": "number",
+        "bool": "true or false",
+        "Path": "path",
+        SecretStr.__name__: "secret text",
+    }
     return names[annotation.__name__]
 
 
@@ -129,6 +138,8 @@ def _default(value: object) -> str:
         return "none"
     if isinstance(value, int) and not isinstance(value, bool):
         return code(f"{value:_}" if value >= 10_000 else value)
-    if value in ("", ()):
+    if isinstance(value, bool):
+        return code(str(value).lower())
+    if value in ("", (), {}):
         return "empty"
     return code(value)

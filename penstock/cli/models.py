@@ -1,185 +1,32 @@
-"""`penstock models`: versions on the shelf."""
-
-from dataclasses import asdict
-from pathlib import Path
+"""`penstock models`: versions on the shelf, what they are and what became of them."""
 
 import click
 
-from penstock import wiring
-from penstock.cli.arguments import READABLE_FILE, ModelName
-from penstock.cli.options import example, with_json, with_settings
-from penstock.cli.output import iso, print_fields, print_json, print_table, say
-from penstock.cli.versions import find_version, newest_version
-from penstock.cli.withdrawing import bar, retire, unbar
-from penstock.errors import VersionUnfitError
-from penstock.person import person
-from penstock.registration import make_topics, version_to_compare
-from registry.catalogue import VersionRecord, VersionState
-from runtime.settings import Settings
-from schemas.signature import Task
+from penstock.cli.lazy import LazyCommand, LazyGroup
+from penstock.cli.options import example
+
+_COMMANDS = {
+    "add": LazyCommand("penstock.cli.adding:add", "Register an estimator as a version and validate it."),
+    "list": LazyCommand("penstock.cli.listing:list_versions", "List versions with what each is now."),
+    "show": LazyCommand("penstock.cli.listing:show", "Show what a version is: signature, libraries, metrics."),
+    "compare": LazyCommand("penstock.cli.comparing:compare_versions", "Show two versions side by side."),
+    "history": LazyCommand("penstock.cli.history:history", "Show what happened, with who, when and why."),
+    "verify": LazyCommand("penstock.cli.adding:verify", "Run every check of a version again."),
+    "keygen": LazyCommand("penstock.cli.approving:keygen", "Make a pair of keys for a person who approves."),
+    "approve": LazyCommand("penstock.cli.approving:approve", "Approve a version with a signature."),
+    "reject": LazyCommand("penstock.cli.approving:reject", "Reject a version with a signature."),
+    "bar": LazyCommand("penstock.cli.withdrawing:bar", "Let a version serve by no path for now."),
+    "unbar": LazyCommand("penstock.cli.withdrawing:unbar", "Lift the bar from a version."),
+    "retire": LazyCommand("penstock.cli.withdrawing:retire", "End the life of a version."),
+}
 
 
 @click.group(
+    cls=LazyGroup,
+    table=_COMMANDS,
     epilog=example(
         "penstock models add flights model.skops --sample sample.parquet --target late", "penstock models list"
-    )
+    ),
 )
 def models() -> None:
-    """Register, list and verify model versions, and take them out of use."""
-
-
-for _command in (bar, unbar, retire):
-    models.add_command(_command)
-
-
-@models.command(
-    epilog=example(
-        "penstock models add flights model.skops --sample sample.parquet --target late",
-        "penstock models add delays model.skops --sample sample.csv --target minutes --task regression",
-    )
-)
-@click.argument("name", type=ModelName())
-@click.argument("file", type=READABLE_FILE)
-@click.option(
-    "--sample", type=READABLE_FILE, required=True, help="Rows (csv, jsonl, parquet) like those it was fitted on."
-)
-@click.option("--target", metavar="COL", help="Column of true values in the sample; not a feature.")
-@click.option(
-    "--holdout", type=READABLE_FILE, help="Rows with the target that it was not fitted on, by which it is judged."
-)
-@click.option(
-    "--against",
-    metavar="VERSION",
-    help="Version to compare it with on these rows.  [default: the one that serves, if the policy asks]",
-)
-@click.option(
-    "--task", type=click.Choice([task.value for task in Task]), help="What a score means.  [default: as fitted]"
-)
-@click.option(
-    "--time", metavar="COL", help="Column of time in the sample, which gives drift its reference.  [default: none]"
-)
-@click.option(
-    "--personal", metavar="COL", multiple=True, help="A personal feature, tokenized before publishing; repeatable."
-)
-@click.option("--version", metavar="VERSION", help="The version's name.  [default: the next number]")
-@with_json
-@with_settings()
-def add(
-    settings: Settings,
-    name: str,
-    file: Path,
-    *,
-    sample: Path,
-    target: str | None,
-    holdout: Path | None,
-    against: str | None,
-    task: str | None,
-    time: str | None,
-    personal: tuple[str, ...],
-    version: str | None,
-    as_json: bool,
-) -> None:
-    """Register the estimator in FILE (.skops) as a version of the model NAME and validate it.
-
-    The sample gives the features with their types, the reference profile and the golden vectors.
-    What a version must be to pass its validation is said by the settings in `policy`.
-    """
-    # pandas takes a second to import, and listing versions does not need it.
-    from penstock.cli.samples import read_sample  # noqa: PLC0415
-
-    rows, unseen = read_sample(sample), None if holdout is None else read_sample(holdout)
-    if against is None and target is not None:
-        against = version_to_compare(settings, name)
-    shelf = wiring.shelf(settings)
-    record = shelf.add(
-        name,
-        shelf.estimator_in(file),
-        rows,
-        target=target,
-        holdout=unseen,
-        against=against,
-        task=None if task is None else Task(task),
-        time=time,
-        personal=personal,
-        version=version,
-        registered_by=person(),
-    )
-    if problem := make_topics(settings, name):
-        say(f"no topics made yet ({problem}); they are made when a version is activated")
-    say(f"reference for drift: {shelf.manifest(name, record.version).profile.summary}")
-    (print_json if as_json else print_fields)(_summary(record))
-    if record.state is VersionState.REJECTED:
-        raise VersionUnfitError(name, record.version, record.failure)
-
-
-@models.command("list", epilog=example("penstock models list", "penstock models list flights --json"))
-@click.argument("name", required=False, type=ModelName())
-@with_json
-@with_settings()
-def list_versions(settings: Settings, name: str | None, *, as_json: bool) -> None:
-    """List versions in the order they were added, of the model NAME or of all."""
-    rows = [_summary(record) for record in wiring.catalogue(settings).records(name)]
-    if as_json:
-        print_json(rows)
-        return
-    print_table(rows, ("name", "version", "state", "task", "registered_at", "metrics", "failure"))
-
-
-@models.command(epilog=example("penstock models show flights 1 --json"))
-@click.argument("name", type=ModelName())
-@click.argument("version", required=False)
-@with_json
-@with_settings()
-def show(settings: Settings, name: str, version: str | None, *, as_json: bool) -> None:
-    """Show what a version of the model NAME is: its signature, libraries, metrics. Without VERSION the newest."""
-    catalogue = wiring.catalogue(settings)
-    record = newest_version(catalogue, name) if version is None else find_version(catalogue, name, version)
-    manifest = wiring.shelf(settings).manifest(name, record.version)
-    answer = {
-        **_summary(record),
-        "parent": manifest.parent,
-        "estimator": manifest.estimator,
-        "signature": manifest.signature.to_dict(),
-        "libraries": dict(manifest.libraries),
-        "metrics_of": manifest.metrics_of,
-        "sample_rows": manifest.sample.rows,
-        "holdout_rows": None if manifest.holdout is None else manifest.holdout.rows,
-        "compared_with": None if manifest.baseline is None else asdict(manifest.baseline),
-        "golden_rows": manifest.golden_rows,
-        "reference": manifest.profile.summary,
-    }
-    (print_json if as_json else print_fields)(answer)
-
-
-@models.command(epilog=example("penstock models verify flights 1"))
-@click.argument("name", type=ModelName())
-@click.argument("version")
-@with_json
-@with_settings()
-def verify(settings: Settings, name: str, version: str, *, as_json: bool) -> None:
-    """Run every check of a version again, as a worker does before it loads it; exit code 1 if one fails."""
-    record = find_version(wiring.catalogue(settings), name, version)
-    report = wiring.shelf(settings).verify(name, record.version)
-    checks = [{"check": each.name, "passed": each.passed, "detail": each.detail} for each in report.checks]
-    if as_json:
-        print_json({"name": name, "version": version, "passed": report.passed, "checks": checks})
-    else:
-        print_table(checks)
-    if not report.passed:
-        raise VersionUnfitError(name, version, report.failure)
-
-
-def _summary(record: VersionRecord) -> dict[str, object]:
-    return {
-        "name": record.name,
-        "version": record.version,
-        "state": record.state.value,
-        "task": record.task.value,
-        "registered_at": iso(record.registered_at),
-        "registered_by": record.registered_by,
-        "request_schema_id": record.request_schema_id,
-        "prediction_schema_id": record.prediction_schema_id,
-        "metrics": dict(record.metrics),
-        "failure": record.failure or None,
-        "bundle": record.bundle,
-    }
+    """Register, compare, approve and list model versions, and take them out of use."""

@@ -13,7 +13,9 @@ _COMMANDS = {
     "demo": LazyCommand("penstock.cli.demo:demo", "Score a year's flights and see the whole loop work."),
     "health": LazyCommand("penstock.cli.health:health", "Tell whether one process serves."),
     "doctor": LazyCommand("penstock.cli.doctor:doctor", "Send a probe through every hop and name the broken one."),
-    "models": LazyCommand("penstock.cli.models:models", "Register, list, verify and withdraw model versions."),
+    "models": LazyCommand(
+        "penstock.cli.models:models", "Register, compare, approve, list and withdraw model versions."
+    ),
     "activate": LazyCommand("penstock.cli.activate:activate", "Let a version of a model serve."),
     "retrain": LazyCommand("penstock.cli.retrain:retrain", "Have the version that serves fitted again."),
     "automation": LazyCommand("penstock.cli.automation:automation", "What penstock does by itself, and may not do."),

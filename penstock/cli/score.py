@@ -57,7 +57,7 @@ def score(
     table = open_table(file)
     catalogue = wiring.catalogue(settings)
     record = newest_version(catalogue, name) if version is None else find_version(catalogue, name, version)
-    loaded = wiring.shelf(settings).open(name, record.version, bundle=record.bundle)
+    loaded = wiring.shelf(settings).open_to_try(name, record.version, bundle=record.bundle)
     table.require(*keep, *(feature.name for feature in loaded.signature.features if not feature.nullable))
     scorer = FileScorer(loaded, keep=keep, tokenized=_tokenizer(settings, name, loaded.signature))
     with rows_progress("scored") as show, open_output(output, scorer.schema) as writer:

@@ -5,8 +5,7 @@ from collections.abc import Callable
 
 from penstock import wiring
 from penstock.roles.lanes import LanePlan, build_lane
-from registry.bundles import bundle_fault
-from registry.errors import ShelfUnavailableError, VersionNotFoundError
+from penstock.roles.shelf_desk import approval_recorder, shelf_news, statement_facts, version_facts
 from runtime.batch import RetryLaterError
 from runtime.clock import SystemClock
 from runtime.dead_letters import DeadLetterWriter
@@ -21,7 +20,6 @@ from runtime.watchdog import Watchdog
 from schemas.events import DeploymentState, GuardrailLimit, JournalEntry, RolloutRules
 from schemas.topics import DEPLOYMENTS, JOURNAL
 from streams.rollout.acting_rules import ActingRules, KindRules
-from streams.rollout.inputs import VersionFacts
 from streams.rollout.memory import ControllerState, restored_state
 from streams.rollout.plan import Defaults
 from streams.rollout.step import ControllerStep, Surroundings
@@ -46,6 +44,9 @@ def build_body(settings: Settings, slot: int, meters: Meters) -> Body:
             clock=clock,
             surroundings=Surroundings(
                 facts=version_facts(settings),
+                statements=statement_facts(settings),
+                record_approval=approval_recorder(settings),
+                news=shelf_news(settings, deadline_s=RESTORE_S),
                 restore=lambda: _restore(settings),
                 ensure_topics=lambda model: _ensure(settings, model),
             ),
@@ -81,31 +82,6 @@ def build_body(settings: Settings, slot: int, meters: Meters) -> Body:
         lane.run(stop, ready=ready)
 
     return run
-
-
-def version_facts(settings: Settings) -> Callable[[str, str], VersionFacts]:
-    """What the shelf says of a version now: its state, and whether its bundle is what was registered."""
-    catalogue = wiring.catalogue(settings)
-    bundles = settings.registry_dir / "bundles"
-
-    def facts(model: str, version: str) -> VersionFacts:
-        try:
-            record = catalogue.record(model, version)
-            fault = bundle_fault(bundles, record.bundle, bytes_max=settings.registry.bundle_bytes_max)
-        except VersionNotFoundError:
-            return VersionFacts(state=None)
-        except ShelfUnavailableError as error:
-            return VersionFacts(state=None, unreachable=str(error))
-        return VersionFacts(
-            state=record.state,
-            failure=record.failure or fault,
-            bundle=record.bundle,
-            request_schema_id=record.request_schema_id,
-            prediction_schema_id=record.prediction_schema_id,
-            registered_at=record.registered_at,
-        )
-
-    return facts
 
 
 def rollout_defaults(settings: RolloutSettings) -> Defaults:

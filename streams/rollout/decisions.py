@@ -13,6 +13,7 @@ from streams.rollout import people, restraints
 from streams.rollout.absorbing import Absorbed, absorb_cohort, absorb_signal, absorb_window
 from streams.rollout.acting import act_on, retrain
 from streams.rollout.allocation import BUCKETS
+from streams.rollout.approving import approve, reject
 from streams.rollout.automation import settle
 from streams.rollout.changes import ACTIVATION, CONTROLLER, LIVE, candidate_of, live, new_rollout
 from streams.rollout.due import in_progress
@@ -27,7 +28,7 @@ from streams.rollout.inputs import (
 )
 from streams.rollout.standings import with_tally
 from streams.rollout.verdicts import Decision, Origin, Outcome, accepted, refused
-from streams.rollout.versions import objection
+from streams.rollout.versions import automatic_objection, objection
 from streams.rollout.withdrawing import bar, retire, unbar
 
 _Event = CohortInput | SignalInput | WindowInput | TallyInput | TimeInput
@@ -55,9 +56,9 @@ def _on_command(state: DeploymentState | None, asked: CommandInput, now: int) ->
     stale = _stale(state, command.arguments)
     if stale:
         return refused(state, stale)
-    outranked = people.outranked(state, command)
-    if outranked:
-        return refused(state, outranked)
+    forbidden = people.outranked(state, command) or automatic_objection(asked)
+    if forbidden:
+        return refused(state, forbidden)
     return handler(state, asked, now)
 
 
@@ -192,6 +193,8 @@ _HANDLERS: Mapping[str, _Handler] = {
     "bar": bar,
     "unbar": unbar,
     "retire": retire,
+    "approve": approve,
+    "reject": reject,
     "probe": _probe,
     "retrain": retrain,
     **people.HANDLERS,

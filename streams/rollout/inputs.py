@@ -23,7 +23,8 @@ SERVABLE = frozenset({"validated", "approved"})
 class VersionFacts:
     """What the shelf says of a version; `state` None: it has no such version.
 
-    `failure`: why it can't serve, empty when nothing speaks against it. `unreachable`: why the
+    `failure`: why it can't serve, empty when nothing speaks against it. `unapproved`: why
+    automation may not let it serve, though a person may; empty when it may. `unreachable`: why the
     shelf says nothing now, empty when it does.
     """
 
@@ -33,7 +34,25 @@ class VersionFacts:
     request_schema_id: int = 0
     prediction_schema_id: int = 0
     registered_at: int = 0
+    unapproved: str = ""
     unreachable: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StatementFacts:
+    """What the signed statement in a command is worth; `fault`: why nothing, else it is empty.
+
+    `before`, `after`: the version's state on the shelf without and with it. `words`: how many
+    approvals that makes.
+    """
+
+    fault: str
+    person: str = ""
+    verdict: str = ""
+    reason: str = ""
+    before: str = ""
+    after: str = ""
+    words: str = ""
 
 
 NOTHING_KNOWN = VersionFacts(state=None)
@@ -41,11 +60,15 @@ NOTHING_KNOWN = VersionFacts(state=None)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CommandInput:
-    """A command, what the shelf says of the versions it is about, and the defaults of that moment."""
+    """A command, what the shelf says of the versions it is about, and the defaults of that moment.
+
+    `statement`: of a command that carries a signed one.
+    """
 
     command: Command
     facts: dict[str, VersionFacts]
     defaults: Defaults
+    statement: StatementFacts | None = None
 
     @property
     def id(self) -> str:

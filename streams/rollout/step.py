@@ -40,6 +40,7 @@ from streams.rollout.inputs import (
     CommandInput,
     Input,
     SignalInput,
+    StatementFacts,
     TallyInput,
     Time,
     TimeInput,
@@ -49,6 +50,7 @@ from streams.rollout.inputs import (
 from streams.rollout.journal import entry_of
 from streams.rollout.memory import ControllerState
 from streams.rollout.plan import Defaults, versions_named
+from streams.rollout.shelf_news import ShelfNews
 from streams.rollout.standings import Tallies
 from streams.rollout.windows import ReadingRules, Windows
 
@@ -70,8 +72,11 @@ class Surroundings:
     """What the step asks of the world outside the topics."""
 
     facts: Facts
+    statements: Callable[[Command], StatementFacts | None]
+    record_approval: Callable[[Mapping[str, str]], None]
     restore: Callable[[], ControllerState]
     ensure_topics: Callable[[str], None]
+    news: ShelfNews
 
 
 class ControllerStep:
@@ -124,8 +129,9 @@ class ControllerStep:
         return (1 << 63) - 1
 
     def take_announcements(self) -> Sequence[OutgoingRecords]:
-        """What is due by time comes as a batch without records, so that it is committed as others are."""
-        return ()
+        """What the shelf did by itself; what is due by time comes as a batch, so that it is committed as others are."""
+        news = self._surroundings.news.take(self._clock.now_ms())
+        return [self._record(MODEL_EVENTS, each.model, each) for each in news]
 
     def assigned(self, starts: Sequence[StartOffset]) -> None:
         """Nothing is kept by partition."""
@@ -216,7 +222,14 @@ class ControllerStep:
     def _inputs(self, state: ControllerState, event: Command | Signal | Cohort | Profile) -> Sequence[Input]:
         deployment = state.deployments.get(event.model)
         if isinstance(event, Command):
-            return (CommandInput(command=event, facts=self._facts(deployment, event), defaults=self._defaults),)
+            return (
+                CommandInput(
+                    command=event,
+                    facts=self._facts(deployment, event),
+                    defaults=self._defaults,
+                    statement=self._surroundings.statements(event),
+                ),
+            )
         if isinstance(event, Signal):
             return (SignalInput(signal=event, rules=self._acting_rules if event.kind in ACTED_ON else None),)
         if isinstance(event, Cohort):
@@ -261,6 +274,9 @@ class ControllerStep:
         if decision.outcome == "ignored":
             return state, []
         _log.info("decided", model=model, outcome=decision.outcome, why=decision.reason, **_origin(event))
+        if decision.approval is not None:
+            # Before the commit: who sees the event finds the approval. It is signed, and kept once.
+            self._surroundings.record_approval(decision.approval)
         entry = entry_of(
             before,
             event,

@@ -1,6 +1,7 @@
 """What a decision is: the state after, the verdict on the input, why, and the events that tell of it."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from schemas.events import DeploymentState, ModelEvent
@@ -14,12 +15,18 @@ class Decision:
 
     Commands are `accepted` or `refused`; on other inputs it has `acted` (something changed that
     scorers or people see), `noted` (evidence grew) or `ignored` what does not concern it.
+    `approval`: the signed statement that the shelf is to keep.
     """
 
     outcome: Outcome
     reason: str
     state: DeploymentState | None
     events: tuple[ModelEvent, ...] = ()
+    approval: Mapping[str, str] | None = None
+
+    def recording(self, approval: Mapping[str, str]) -> "Decision":
+        """The same, with something for the shelf to keep."""
+        return replace(self, approval=dict(approval))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,7 +1,8 @@
 """Taking versions out of use, and back: what a deployment looks like after it. Pure.
 
-Barred: may not serve until a person lifts it; retired: may not serve any more. The deployment
-itself says so, since every worker follows it and it outlives the shelf.
+Barred: may not serve until a person lifts it; rejected: until the approver who rejected it approves
+it; retired: never again. The deployment itself says so, since every worker follows it and it
+outlives the shelf.
 """
 
 import zlib
@@ -9,7 +10,7 @@ from dataclasses import replace
 
 from schemas.events import Command, DeploymentState, WithdrawnVersion
 
-BARRED, RETIRED = "barred", "retired"
+BARRED, REJECTED, RETIRED = "barred", "rejected", "retired"
 
 
 def without_versions(command: Command, *, request_schema_id: int, prediction_schema_id: int) -> DeploymentState:

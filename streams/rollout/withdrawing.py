@@ -5,7 +5,7 @@ from schemas.issuers import is_automation
 from streams.rollout.inputs import CommandInput
 from streams.rollout.verdicts import Decision, Origin, accepted, refused
 from streams.rollout.versions import told
-from streams.rollout.withdrawal import BARRED, RETIRED, reinstate, withdraw, without_versions
+from streams.rollout.withdrawal import BARRED, REJECTED, RETIRED, reinstate, withdraw, without_versions
 
 
 def bar(state: DeploymentState | None, asked: CommandInput, now: int) -> Decision:
@@ -42,7 +42,8 @@ def _withdraw(state: DeploymentState | None, asked: CommandInput, now: int, into
     if facts.state is None and (state is None or not facts.unreachable):
         return refused(state, f"model {command.model} has no version {version}; see `penstock models list`")
     known = state.withdrawal_of(version) if state else None
-    if known is not None and known.state in {into, RETIRED}:
+    # A bar over a rejection would lift the rejection when it is lifted itself.
+    if known is not None and (known.state in {into, RETIRED} or (known.state, into) == (REJECTED, BARRED)):
         words = f"version {version} {told(known)}"
         return accepted(state, words) if known.state == into else refused(state, words)
     if state is not None and state.serves(version):

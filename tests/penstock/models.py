@@ -21,11 +21,22 @@ def sample(rows: int, *, seed: int = 7) -> pd.DataFrame:
     return frame
 
 
-def register(data_dir: Path, name: str, estimator: ClassifierMixin | None = None, *, rows: int = 400) -> str:
+def register(
+    data_dir: Path,
+    name: str,
+    estimator: ClassifierMixin | None = None,
+    *,
+    rows: int = 400,
+    registered_by: str | None = None,
+) -> str:
     """Fit, register, and return the version."""
     frame = sample(rows)
     fitted = (estimator or LogisticRegression()).fit(frame[list(COLUMNS)], frame["late"])
-    return wiring.shelf(load_settings(data_dir=data_dir)).add(name, fitted, frame, target="late").version
+    return (
+        wiring.shelf(load_settings(data_dir=data_dir))
+        .add(name, fitted, frame, target="late", registered_by=registered_by)
+        .version
+    )
 
 
 def write_requests(path: Path, rows: int, *, prefix: str = "r") -> Path:

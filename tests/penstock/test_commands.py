@@ -80,10 +80,22 @@ def test_models_list_and_show_name_version_and_state(penstock: Command) -> None:
     assert {key: listed[key] for key in ("name", "version", "state")} == {
         "name": MODEL,
         "version": "1",
-        "state": "validated",
+        "state": "active",
     }
+    assert (listed["serves"], listed["approved_by"], listed["why"]) == (1.0, [], None)
     assert [feature["name"] for feature in shown["signature"]["features"]] == ["weight", "items", "distance", "depot"]
     datetime.fromisoformat(listed["registered_at"])
+
+
+def test_models_history_tells_who_did_what_and_why(penstock: Command) -> None:
+    """From the shelf and from the topic, in the order in which it happened."""
+    told = penstock("models", "history", MODEL, "1", "--json").json
+    first = {event["what"]: event for event in reversed(told)}
+
+    assert [event["what"] for event in told[:3]] == ["Registered", "Validated", "Activated"]
+    assert {first[kind]["by"] for kind in ("Registered", "Validated", "Activated")} == {person()}
+    assert first["Activated"]["why"] == f"activate by {person()}"
+    assert penstock("models", "history", "nothing").code == 1
 
 
 def test_models_verify_runs_every_check(penstock: Command) -> None:
@@ -295,11 +307,17 @@ def test_a_version_is_barred_lifted_and_retired(penstock: Command, shop: Shop) -
     lifted = penstock("models", "unbar", MODEL, version, "--reason", "mended")
     retired = penstock("models", "retire", MODEL, version, "--reason", "old")
     serving = penstock("models", "bar", MODEL, "1", "--reason", "bad")
-    sql = f"SELECT kind, reason, issued_by FROM model_events WHERE version = '{version}' ORDER BY occurred_at"
+    listed = {each["version"]: each for each in penstock("models", "list", MODEL, "--json").json}
+    sql = (
+        f"SELECT kind, reason, issued_by FROM model_events WHERE version = '{version}' "
+        "AND caused_by IN (SELECT id FROM commands) ORDER BY occurred_at"
+    )
 
     assert (barred.code, refused.code, lifted.code, retired.code, serving.code) == (0, 1, 0, 0, 1)
     assert f"was barred by {person()} (too low for freight)" in refused.err
     assert "version 1 of parcels serves: activate another version first" in serving.err
+    assert (listed[version]["state"], listed[version]["why"]) == ("retired", f"by {person()}: old")
+    assert listed["1"]["state"] == "active"
     assert eventually(
         lambda: (
             [list(row.values()) for row in penstock("query", sql, "--json").json]

@@ -1,5 +1,6 @@
 """`penstock models add` under a policy: what is asked, what failed, and what is compared."""
 
+import re
 from pathlib import Path
 
 import pandas as pd
@@ -71,3 +72,43 @@ def test_the_sample_judges_where_there_is_no_holdout(capsys: pytest.CaptureFixtu
     assert ended.code == 0
     assert shown.json["metrics_of"] == "the sample"
     assert shown.json["metrics"]["rows"] == len(pd.read_csv(files / "sample.csv"))
+
+
+def test_two_versions_are_shown_side_by_side(capsys: pytest.CaptureFixture[str], files: Path) -> None:
+    """With both figures on the same rows; what is the same is left out of the table, not of the JSON."""
+    add(capsys, files, "--holdout", files / "holdout.csv")
+    add(capsys, files, "--holdout", files / "holdout.csv", "--against", "1")
+    where = ["--data-dir", files / "data"]
+    table = run(capsys, ["models", "compare", "parcels", "1", "2", *where])
+    everything = run(capsys, ["models", "compare", "parcels", "1", "2", "--all", *where])
+    told = run(capsys, ["models", "compare", "parcels", "1", "2", "--json", *where]).json
+    unknown = run(capsys, ["models", "compare", "parcels", "1", "9", *where])
+
+    assert table.out.split()[:6] == ["aspect", "item", "version", "1", "version", "2"]
+    assert re.search(r"metrics on the same rows +accuracy", table.out)
+    assert "depot" not in table.out
+    assert "depot" in everything.out
+    assert told["metrics_of_the_same_rows"]
+    assert {row["aspect"] for row in told["differences"]} >= {"metrics", "features", "libraries", "data", "size"}
+    assert (unknown.code, unknown.out) == (1, "")
+
+
+def test_metrics_of_different_rows_are_called_no_comparison(capsys: pytest.CaptureFixture[str], files: Path) -> None:
+    """Two accuracies beside each other look like a comparison, so it is said when they are none."""
+    add(capsys, files)
+    add(capsys, files, "--holdout", files / "holdout.csv", "--against", "1")
+    compared = run(capsys, ["models", "compare", "parcels", "1", "2", "--data-dir", files / "data"])
+
+    assert "the metrics are of different rows, which is no comparison" in compared.err
+
+
+def test_what_a_version_is_without_a_stack_is_the_shelfs_word(capsys: pytest.CaptureFixture[str], files: Path) -> None:
+    """Which is said, on stderr, since the deployment may know more."""
+    add(capsys, files)
+    listed = run(capsys, ["models", "list", "--json", "--data-dir", files / "data"])
+    told = run(capsys, ["models", "history", "parcels", "--json", "--data-dir", files / "data"])
+
+    assert (listed.json[0]["state"], listed.json[0]["serves"]) == ("validated", None)
+    assert "which versions are active, superseded, barred or retired is not known: no stack is running" in listed.err
+    assert [event["what"] for event in told.json] == ["Registered", "Validated"]
+    assert "there may be more: no stack is running" in told.err

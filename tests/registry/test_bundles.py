@@ -108,7 +108,7 @@ def test_a_version_that_is_not_there(shelf: Shelf, record: VersionRecord) -> Non
 
 def test_a_version_that_validation_rejected(shelf: Shelf, record: VersionRecord) -> None:
     """A rejected version is not opened, and says why it was rejected."""
-    shelf._catalogue.settle("late", "1", state=VersionState.REJECTED, failure="check 'golden' failed: far off")
+    shelf._catalogue.settle("late", "1", state=VersionState.REJECTED, failure="check 'golden' failed: far off", now=1)
 
     with pytest.raises(BundleRefusedError, match=r"check 'state' failed: version 1 of late is rejected: .*far off"):
         shelf.open("late", "1", bundle=record.bundle)
@@ -116,7 +116,7 @@ def test_a_version_that_validation_rejected(shelf: Shelf, record: VersionRecord)
 
 def test_validation_rejects_what_does_not_hold(shelf: Shelf, record: VersionRecord, folder: Path) -> None:
     """A version that was only registered is rejected by the first verification that fails."""
-    shelf._catalogue.settle("late", "1", state=VersionState.REGISTERED, failure="")
+    shelf._catalogue.settle("late", "1", state=VersionState.REGISTERED, failure="", now=1)
     (folder / GOLDEN).write_bytes(b"no vectors")
 
     report = shelf.verify("late", "1")

@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from penstock.registration import add_model
-from penstock.roles.controller import rollout_defaults, version_facts
+from penstock.roles.controller import rollout_defaults
+from penstock.roles.shelf_desk import version_facts
 from runtime.settings import Settings, load_settings
 from schemas.events import Command
 from streams.rollout.decisions import decide

@@ -1,5 +1,7 @@
 """The controller's step: commands in a batch become journal entries, deployments and events."""
 
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,9 +14,10 @@ from schemas.codec import EventCodec
 from schemas.directory_registry import DirectoryRegistry
 from schemas.events import Command, DeadLetter, DeploymentState, JournalEntry, LossRecord, ModelEvent, Signal
 from schemas.topics import DEAD_LETTERS, DEPLOYMENTS, JOURNAL, MODEL_EVENTS, TopicKind, Topics
-from streams.rollout.inputs import VersionFacts
+from streams.rollout.inputs import StatementFacts, VersionFacts
 from streams.rollout.journal import explain
 from streams.rollout.memory import ControllerState, restored_state
+from streams.rollout.shelf_news import LOOK_MS, ShelfNews
 from streams.rollout.step import ControllerStep, Surroundings
 from streams.rollout.windows import ReadingRules
 from tests.streams.rollouts import ACTING, DEFAULTS
@@ -27,15 +30,21 @@ class Controller:
     def __init__(self, folder: Path) -> None:
         self.codec = EventCodec(DirectoryRegistry(folder / "schemas.sqlite"))
         self.models: list[str] = []
-        clock, topics = FixedClock(1_000), Topics()
+        self.approvals: list[Mapping[str, str]] = []
+        self.happened: list[ModelEvent] = []
+        self.clock = clock = FixedClock(1_000)
+        topics = Topics()
         self.step = ControllerStep(
             topics=topics,
             codec=self.codec,
             clock=clock,
             surroundings=Surroundings(
                 facts=lambda _model, version: VersionFacts(state="validated" if version in {"1", "2"} else None),
+                statements=self.worth,
+                record_approval=self.approvals.append,
                 restore=ControllerState,
                 ensure_topics=self.models.append,
+                news=ShelfNews(happened=lambda: self.happened, told=lambda: {"known"}),
             ),
             defaults=DEFAULTS,
             acting_rules=ACTING,
@@ -52,12 +61,26 @@ class Controller:
         )
         self.step.refresh()
 
-    def command(self, version: str, command_id: str) -> bytes:
+    def worth(self, command: Command) -> StatementFacts | None:
+        """Every approval is bob's, and enough."""
+        if command.action != "approve":
+            return None
+        return StatementFacts(
+            fault="",
+            person="bob",
+            verdict="approve",
+            reason="sound",
+            before="validated",
+            after="approved",
+            words="1 of 1",
+        )
+
+    def command(self, version: str, command_id: str, *, action: str = "activate") -> bytes:
         return self.codec.encode(
             Command(
                 command_id=command_id,
                 model="flights",
-                action="activate",
+                action=action,
                 arguments={"version": version},
                 issued_by="ann",
                 issued_at=1,
@@ -166,3 +189,39 @@ def test_an_empty_batch_of_rejections_counts_all_as_scored() -> None:
     tallies = tally_rows(columns, [])
 
     assert (tallies["t", 3].records, tallies["t", 3].scored) == (1, 1)
+
+
+def test_an_approval_is_on_the_shelf_before_it_is_told(controller: Controller) -> None:
+    """With the model that the command is about; what is refused is not kept."""
+    output = controller.process(controller.command("1", "a", action="approve"))
+    controller.process(controller.command("1", "b", action="reject"))
+
+    events = [controller.codec.decode(ModelEvent, value) for value in controller.values(output, MODEL_EVENTS)]
+    assert controller.approvals == [{"version": "1", "model": "flights"}]
+    assert [(event.kind, event.issued_by) for event in events] == [("ApprovalGiven", "bob"), ("Approved", "bob")]
+    assert controller.values(output, DEPLOYMENTS) == []
+
+
+def test_what_the_shelf_did_is_told_once(controller: Controller) -> None:
+    """What the topic has already is not told again; what is new is found within a second."""
+    registered = ModelEvent(
+        event_id="known",
+        model="flights",
+        kind="Registered",
+        version="1",
+        previous_version=None,
+        reason="r",
+        caused_by="b",
+        occurred_at=1,
+        issued_by="ann",
+    )
+    controller.happened = [registered, replace(registered, event_id="new")]
+    first = controller.step.take_announcements()
+    controller.happened.append(replace(registered, event_id="later"))
+    at_once = controller.step.take_announcements()
+    controller.clock.ms += LOOK_MS
+    later = controller.step.take_announcements()
+
+    told = [controller.codec.decode(ModelEvent, each.values[0]).event_id for each in (*first, *later)]
+    assert told == ["new", "later"]
+    assert (list(at_once), first[0].topic, first[0].keys) == ([], "model-events", [b"flights"])
