@@ -213,7 +213,7 @@ class AnswerTimeoutError(FrontDoorError):
     def __init__(self, model: str, request: str, *, waited_s: float) -> None:
         super().__init__(
             f"no answer to the retrain of {model} within {waited_s:g} s (request {request}): it may wait for outcomes, "
-            "and its answer will be in the table model_events"
+            f"see `penstock timeline {model}` later"
         )
         self.request = request
 

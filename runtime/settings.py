@@ -346,6 +346,12 @@ class TrainerSettings(Section):
     look_every_s: Seconds = Field(5.0, description="how often it looks whether they have come")
     fit_timeout_s: Seconds = Field(900.0, description="a fit that takes longer is ended")
     memory_bytes_max: int = Field(2 << 30, ge=1 << 29, description="memory that the process of a fit takes at most")
+    canary: Literal["auto", "off"] = Field(
+        "auto",
+        description="auto: a candidate goes on to a canary by itself, once the policy lets automation do so; "
+        "off: a person starts it",
+    )
+    canary_steps: str = Field("", description='steps of that canary, such as "5%,20%,50%"; empty: the usual ones')
 
     @model_validator(mode="after")
     def _least_below_most(self) -> Self:

@@ -98,7 +98,7 @@ COMMANDS = TopicKind(
     key="model",
     value="Command",
     retention_ms=30 * DAY_MS,
-    owner="operators",
+    owner="operators, trainer",
     readers="controller, sink",
     doc="What people and automation ask of the controller.",
 )

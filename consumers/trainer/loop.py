@@ -1,6 +1,7 @@
 """The trainer's loop: follows the model events, works on one request at a time, publishes the answers.
 
     model-events -> open requests -> work -> answer -> model-events
+                 -> candidates that wait -> commands
 
 It joins no group and commits no offsets: what is open follows from the events alone, which it
 reads from their start. A request that has to wait for outcomes does not hold up the others.
@@ -21,6 +22,7 @@ from schemas.errors import SchemaRegistryUnavailableError
 from schemas.events import ModelEvent
 
 _MAY_PASS = (StoreUnavailableError, StoreNotFoundError, ShelfUnavailableError, SchemaRegistryUnavailableError)
+_LOOK_S = 0.5
 _log = structlog.get_logger("penstock.trainer")
 
 
@@ -46,12 +48,29 @@ class Worker(Protocol):
     def answer(self, request: RetrainRequest, *, wanted: Callable[[], bool]) -> ModelEvent | None: ...
 
 
+class Promoter(Protocol):
+    """What asks for canaries of candidates; see `CanaryDesk`."""
+
+    def take(self, event: ModelEvent) -> None: ...
+
+    def ask(self) -> None: ...
+
+
 class TrainerLoop:
     """Runs on one thread until it is told to stop. `look_every_s`: how often a request that waits is tried again."""
 
-    def __init__(self, events: ModelEvents, worker: Worker, *, look_every_s: float, meters: Meters) -> None:
+    def __init__(
+        self,
+        events: ModelEvents,
+        worker: Worker,
+        *,
+        promoter: Promoter | None,
+        look_every_s: float,
+        meters: Meters,
+    ) -> None:
         self._events = events
         self._worker = worker
+        self._promoter = promoter
         self._look_every_s = look_every_s
         self._meters = meters
         self._requests = Requests()
@@ -60,7 +79,7 @@ class TrainerLoop:
     def run(self, stop: threading.Event, ready: Callable[[], None]) -> None:
         """Answer requests until `stop`; a fit under way is given up then, and done again by the next start."""
         for event in self._events.catch_up():
-            self._requests = self._requests.after(event)
+            self._take(event)
         ready()
         while not stop.wait(_LOOK_S):
             self._follow()
@@ -70,7 +89,14 @@ class TrainerLoop:
 
     def _follow(self) -> None:
         for event in self._events.news():
-            self._requests = self._requests.after(event)
+            self._take(event)
+        if self._promoter is not None:
+            self._promoter.ask()
+
+    def _take(self, event: ModelEvent) -> None:
+        self._requests = self._requests.after(event)
+        if self._promoter is not None:
+            self._promoter.take(event)
 
     def _is_due(self, request: RetrainRequest) -> bool:
         return request.event_id in self._requests.open and time.monotonic() >= self._due_at.get(request.event_id, 0.0)
@@ -95,6 +121,3 @@ class TrainerLoop:
         self._meters.add(TRAININGS, outcome=answer.kind)
         self._meters.observe(TRAINING_SECONDS, time.monotonic() - started)
         _log.info("answered", model=request.model, request=request.event_id, kind=answer.kind, why=answer.reason)
-
-
-_LOOK_S = 0.5

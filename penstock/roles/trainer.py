@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Callable
 
+from consumers.trainer.canary_desk import CanaryDesk
 from consumers.trainer.event_topic import ModelEventTopic
 from consumers.trainer.fit_process import FitProcess
 from consumers.trainer.loop import TrainerLoop
@@ -10,6 +11,7 @@ from consumers.trainer.stored_outcomes import StoredOutcomes
 from consumers.trainer.window import WindowRules
 from consumers.trainer.work import Work, WorkLimits
 from penstock import wiring
+from producers.commands import CommandProducer
 from runtime.clock import SystemClock
 from runtime.kafka import ensure_topics
 from runtime.metrics import Meters
@@ -31,12 +33,30 @@ def build_body(settings: Settings, slot: int, meters: Meters) -> Body:
             clock=SystemClock(),
         )
         events = ModelEventTopic(settings.kafka, wiring.topics(settings).of(MODEL_EVENTS), wiring.codec(settings))
+        loop = TrainerLoop(
+            events,
+            work,
+            promoter=_canary_desk(settings),
+            look_every_s=settings.trainer.look_every_s,
+            meters=meters,
+        )
         try:
-            TrainerLoop(events, work, look_every_s=settings.trainer.look_every_s, meters=meters).run(stop, ready)
+            loop.run(stop, ready)
         finally:
             events.close()
 
     return run
+
+
+def _canary_desk(settings: Settings) -> CanaryDesk | None:
+    if settings.trainer.canary == "off":
+        return None
+    return CanaryDesk(
+        CommandProducer(settings, registry=wiring.schema_registry(settings)),
+        steps=settings.trainer.canary_steps,
+        cool_down_ms=round(settings.rollout.cool_down_s * 1_000),
+        clock=SystemClock(),
+    )
 
 
 def work_limits(settings: Settings) -> WorkLimits:

@@ -105,6 +105,14 @@ def answers(settings: Settings) -> list[dict[str, object]]:
     return [dict(row) for row in rows]
 
 
+def canaries(settings: Settings) -> list[str]:
+    """Commands for canaries that the trainer has sent, each once."""
+    rows = wiring.store(settings).query(
+        "SELECT id FROM commands WHERE action = 'start' AND issued_by = 'penstock:trainer' ORDER BY issued_at"
+    )
+    return [str(row["id"]) for row in rows]
+
+
 def running(stack: PenstockProcess, what: str) -> list[int]:
     return [pid for pid in descendants(stack.pid) if what in command_line(pid)]
 
@@ -133,3 +141,5 @@ def test_a_trainer_killed_in_the_middle_of_a_fit(stack: PenstockProcess) -> None
     assert [answer["version"] for answer in answers(settings)] == ["2", "3"]
     assert str(answers(settings)[0]["reason"]).endswith("on the same 600 newest of 3,000 outcomes: better")
     assert versions(wiring.shelf(settings)) == ["1", "2", "3"]
+    assert wait_until(lambda: len(canaries(settings)) == 2, timeout_s=DEADLINE_S)
+    assert canaries(settings) == ["asked-1:Trained:canary", "asked-2:Trained:canary"]

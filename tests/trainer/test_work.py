@@ -74,7 +74,7 @@ class Bench:
         work, fit = self.work(crashes)
         stop = threading.Event()
         events = EventsInMemory(crashes, self.events, stop, answers=answers)
-        TrainerLoop(events, work, look_every_s=0.05, meters=Meters()).run(stop, lambda: None)
+        TrainerLoop(events, work, promoter=None, look_every_s=0.05, meters=Meters()).run(stop, lambda: None)
         return fit
 
     def answer(self, request: ModelEvent) -> ModelEvent | None:
@@ -259,7 +259,7 @@ def test_a_store_that_is_away_is_waited_for(bench: Bench) -> None:
             return work.answer(request, wanted=wanted)
 
     events = EventsInMemory(Crashes(), bench.events, stop, answers=1)
-    TrainerLoop(events, Returning(), look_every_s=0.01, meters=Meters()).run(stop, lambda: None)
+    TrainerLoop(events, Returning(), promoter=None, look_every_s=0.01, meters=Meters()).run(stop, lambda: None)
 
     assert tries == 3
     assert [answer.kind for answer in answers_in(bench.events)] == ["Trained"]
@@ -283,7 +283,7 @@ def test_a_veto_ends_what_it_forbids(bench: Bench) -> None:
             return work.answer(request, wanted=wanted)
 
     events = EventsInMemory(Crashes(), bench.events, stop, answers=1)
-    TrainerLoop(events, Vetoing(), look_every_s=0.01, meters=Meters()).run(stop, lambda: None)
+    TrainerLoop(events, Vetoing(), promoter=None, look_every_s=0.01, meters=Meters()).run(stop, lambda: None)
 
     assert started == ["drift-1", "again"]
     assert [answer.event_id for answer in answers_in(bench.events)] == ["again:Trained"]
