@@ -16,6 +16,8 @@ from runtime.watchdog import EXIT_HUNG, EXIT_MEMORY
 
 HEALTHY_AFTER_S = 30.0
 _STDERR_FD = 2
+_CAUSES = {0: "stopped", EXIT_HUNG: "hung", EXIT_MEMORY: "memory", EXIT_FENCED: "fenced"}
+CAUSES = (*_CAUSES.values(), "failed", "killed")
 _log = structlog.get_logger("penstock.supervisor")
 
 
@@ -42,6 +44,10 @@ class Child:
         self._started_at = 0.0
         self._start_due: float | None = None
         self._deaths = 0
+        # A series that begins at its first death would hide that one from Prometheus, which sees increases alone.
+        for cause in CAUSES:
+            meters.add(PROCESS_EXITS, 0, process=self.name, cause=cause)
+        meters.add(PROCESS_RESTARTS, 0, process=self.name)
 
     @property
     def exit_code(self) -> int | None:
@@ -149,4 +155,4 @@ def cause_of(exit_code: int) -> str:
     """
     if exit_code < 0:
         return "killed"
-    return {0: "stopped", EXIT_HUNG: "hung", EXIT_MEMORY: "memory", EXIT_FENCED: "fenced"}.get(exit_code, "failed")
+    return _CAUSES.get(exit_code, "failed")

@@ -8,7 +8,7 @@ does not fit is dropped and counted. Secrets are taken out before a line is hand
 import faulthandler
 import logging
 import sys
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -49,9 +49,7 @@ class Logs:
         self._service = service
         self._settings = settings
         self._chain: tuple[structlog.typing.Processor, ...] = (*_SHARED, _stamp_service(service), Redactor(secrets))
-        self._on_drop: Callable[[str], None] = lambda destination: meters.add(
-            LOG_LINES_DROPPED, destination=destination
-        )
+        self._meters = meters
         outlets = [self._outlet(StderrLines(self._formatter(_renderer(settings.format))), stderr_level)]
         if file is not None:
             outlets.append(self._outlet(FileLines(self._formatter(_json()), file)))
@@ -89,9 +87,13 @@ class Logs:
             outlet.stop(CLOSE_S)
 
     def _outlet(self, destination: Destination, level: str | None = None) -> Outlet:
-        outlet = Outlet(destination, lines_max=self._settings.queue_lines_max, on_drop=self._on_drop)
+        self._meters.add(LOG_LINES_DROPPED, 0, destination=destination.name)
+        outlet = Outlet(destination, lines_max=self._settings.queue_lines_max, on_drop=self._dropped)
         outlet.setLevel(level or self._settings.level)
         return outlet
+
+    def _dropped(self, destination: str) -> None:
+        self._meters.add(LOG_LINES_DROPPED, destination=destination)
 
     def _formatter(self, renderer: structlog.typing.Processor) -> logging.Formatter:
         return structlog.stdlib.ProcessorFormatter(

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.house.promtool import NOT_CHECKED
 from tests.services.elasticsearch_server import ElasticsearchServer
 from tests.services.faults import HITS
 from tests.services.prerequisites import REGISTRY, missing_for_registry, missing_for_servers
@@ -19,6 +20,7 @@ NOT_RUN = pytest.StashKey[dict[str, tuple[str, ...]]]()
 def pytest_configure(config: pytest.Config) -> None:
     config.stash[NOT_RUN] = {}
     config.stash[HITS] = []
+    config.stash[NOT_CHECKED] = set()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -67,6 +69,9 @@ def pytest_terminal_summary(
     for line in config.stash[HITS]:
         terminalreporter.write_line(f"fault that hit: {line}")
     _announce(terminalreporter, config.stash[NOT_RUN])
+    not_checked: set[str] = config.stash[NOT_CHECKED]
+    for tool in sorted(not_checked):
+        terminalreporter.write_line(f"ALERTS AND METRICS WERE NOT JUDGED: INSTALL {tool.upper()}", red=True, bold=True)
     return result
 
 

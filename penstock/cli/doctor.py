@@ -37,11 +37,11 @@ def doctor(settings: Settings, *, timeout: float, as_json: bool) -> None:
             }
         )
     if broken is not None:
-        raise HopBrokenError(broken.hop, f"{broken.detail}; {broken.remedy}")
+        raise HopBrokenError(broken.hop, f"{broken.detail}; {broken.remedy}; see {broken.runbook}")
     if not as_json:
         say("every hop works")
 
 
 def _print(finding: Finding) -> None:
     line = f"{_MARKS[finding.state]}  {finding.hop:<16} {finding.detail}"
-    click.echo(f"{line}\n{'':25}{finding.remedy}" if finding.remedy else line)
+    click.echo("\n".join([line, *(f"{'':25}{each}" for each in (finding.remedy, finding.runbook) if each)]))

@@ -23,11 +23,15 @@ _FOUND: tuple[type[Exception], ...] = (HopFailure, OSError, *ROOM_ERRORS)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Hop:
-    """One hop: `look` says in words what is there or raises; it needs the hops named in `needs`."""
+    """One hop: `look` says in words what is there or raises; it needs the hops named in `needs`.
+
+    `runbook`: the page of the repository that says more than `remedy` can.
+    """
 
     name: str
     look: Callable[[], str]
     remedy: str
+    runbook: str = ""
     needs: tuple[str, ...] = ()
 
 
@@ -39,6 +43,7 @@ class Finding:
     state: State
     detail: str
     remedy: str = ""
+    runbook: str = ""
 
 
 def examine(hops: Sequence[Hop]) -> Iterator[Finding]:
@@ -75,4 +80,6 @@ def _looked_at(hop: Hop) -> Finding:
         detail = error.args[0].str()
     except _FOUND as error:
         detail = str(error)
-    return Finding(hop=hop.name, state="failed", detail=" ".join(detail.split()), remedy=hop.remedy)
+    return Finding(
+        hop=hop.name, state="failed", detail=" ".join(detail.split()), remedy=hop.remedy, runbook=hop.runbook
+    )

@@ -8,7 +8,7 @@ import os
 import time
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from uuid import uuid4
 
@@ -36,6 +36,20 @@ from schemas.events import DeploymentState, LogEntry
 from schemas.topics import LOGS, REQUESTS
 
 PROBE = "doctor"
+_RUNBOOKS = {
+    "data directory": "disk-full",
+    "stack": "process-keeps-dying",
+    "broker": "broker-away",
+    "schema registry": "registry-away",
+    "shelf": "registry-away",
+    "topics": "broker-away",
+    "probe": "broker-away",
+    "controller": "controller-away",
+    "deployments": "requests-wait",
+    "scorer": "no-ready-scorer",
+    "store": "sink-behind",
+    "sink": "sink-behind",
+}
 _LOOK_S = 0.2
 _PROBE_STORED = Question(
     collection=LOG_LINES,
@@ -52,7 +66,10 @@ class Probes:
     timeout_s: float
 
     def hops(self) -> Sequence[Hop]:
-        """Every hop in the order in which a request meets them."""
+        """Every hop in the order in which a request meets them, with the page to read when it is broken."""
+        return [replace(hop, runbook=f"docs/runbooks/{_RUNBOOKS[hop.name]}.md") for hop in self._hops()]
+
+    def _hops(self) -> Sequence[Hop]:
         logs = f"read the logs in {self.settings.log_dir}"
         return (
             Hop(name="data directory", look=self.data_dir, remedy="give a directory that can be written: --data-dir"),

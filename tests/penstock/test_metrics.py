@@ -1,6 +1,7 @@
 """Every process of a running stack serves the metrics that are declared for its role, and they move."""
 
 import re
+import subprocess
 import urllib.request
 from collections.abc import Mapping
 from typing import Any
@@ -17,6 +18,7 @@ from runtime.settings import load_settings
 from runtime.stack import attach
 from schemas.reasons import Reason
 from schemas.topics import REQUESTS
+from tests.house.promtool import promtool
 from tests.penstock.conftest import MODEL, Shop, parcels
 from tests.runtime.lane_parts import eventually
 from tests.stack import penstock
@@ -69,10 +71,13 @@ def targets(shop: Shop) -> dict[str, str]:
     return {entry["labels"]["process"]: entry["targets"][0] for entry in listed}
 
 
-def families(shop: Shop, process: str) -> Mapping[str, Family]:
+def text(shop: Shop, process: str) -> str:
     with urllib.request.urlopen(f"http://{targets(shop)[process]}/metrics", timeout=10) as answer:
-        text = answer.read().decode()
-    return {family.name: family for family in text_string_to_metric_families(text)}
+        return str(answer.read().decode())
+
+
+def families(shop: Shop, process: str) -> Mapping[str, Family]:
+    return {family.name: family for family in text_string_to_metric_families(text(shop, process))}
 
 
 def value(shop: Shop, process: str, name: str) -> float:
@@ -140,6 +145,18 @@ def test_lag_falls_to_nothing_once_all_is_read(busy: Shop) -> None:
 
     assert eventually(lambda: read("scorer-0", requests), timeout_s=60)
     assert eventually(lambda: read("sink-0", f"{MODEL}.predictions"), timeout_s=60)
+
+
+@pytest.mark.parametrize("role", sorted(MOVED_BY_TRAFFIC))
+def test_prometheus_takes_the_page(request: pytest.FixtureRequest, busy: Shop, role: str) -> None:
+    """Judged by Prometheus's own tool, names included."""
+    tool = promtool(request.config)
+    page = text(busy, f"{role}-0")
+    ended = subprocess.run(
+        [tool, "check", "metrics"], input=page, capture_output=True, text=True, timeout=60, check=False
+    )
+
+    assert (ended.returncode, ended.stdout + ended.stderr) == (0, "")
 
 
 @pytest.mark.parametrize("metric", METRICS, ids=lambda metric: metric.name)
