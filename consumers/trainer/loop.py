@@ -110,7 +110,7 @@ class TrainerLoop:
         try:
             answer = self._worker.answer(request, wanted=wanted)
         except _MAY_PASS as error:
-            _log.warning("waits", model=request.model, request=request.event_id, why=str(error))
+            _log.warning("retrain waits", model=request.model, request=request.event_id, why=str(error))
             answer = None
         if answer is None or not wanted():
             self._due_at[request.event_id] = time.monotonic() + self._look_every_s

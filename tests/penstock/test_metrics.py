@@ -12,10 +12,11 @@ from prometheus_client import Metric as Family
 from prometheus_client.parser import text_string_to_metric_families
 
 from penstock import wiring
+from penstock.roles import ROLES
 from producers.publisher import Publisher
 from runtime.metrics import METRICS, Metric, metrics_of
 from runtime.settings import load_settings
-from runtime.stack import attach
+from runtime.stack import attach, find_stack
 from schemas.reasons import Reason
 from schemas.topics import REQUESTS
 from tests.house.promtool import promtool
@@ -88,6 +89,21 @@ def value(shop: Shop, process: str, name: str) -> float:
 
 def labels(shop: Shop, process: str, name: str, label: str) -> set[str]:
     return {sample.labels[label] for sample in families(shop, process)[name].samples if label in sample.labels}
+
+
+def test_every_process_is_listed(busy: Shop) -> None:
+    """Those that the stack says it runs, and the supervisor; each is of a role that is looked at here."""
+    stack = find_stack(load_settings(data_dir=busy.data_dir))
+
+    assert stack is not None
+    assert sorted(targets(busy)) == sorted(["supervisor-0", *stack.processes])
+    assert {process.rpartition("-")[0] for process in targets(busy)} == set(MOVED_BY_TRAFFIC)
+
+
+@pytest.mark.parametrize("role", [*ROLES, "supervisor"])
+def test_every_role_declares_what_it_serves(role: str) -> None:
+    """A role that no metric names would serve nothing."""
+    assert {metric.name for metric in metrics_of(role)} >= MOVED_BY_LIVING
 
 
 @pytest.mark.parametrize("role", sorted(MOVED_BY_TRAFFIC))
