@@ -84,7 +84,11 @@ class Override:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stretch:
-    """Labels and summed losses of both arms over event times in [start, end)."""
+    """Labels and summed losses of both arms over event times in [start, end).
+
+    `source`: the partition and generation that they are of, in which each arm has one share; empty
+    where several were added up.
+    """
 
     start: int
     end: int
@@ -92,6 +96,7 @@ class Stretch:
     losses: float
     control_labels: int
     control_losses: float
+    source: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

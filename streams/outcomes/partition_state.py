@@ -130,7 +130,7 @@ class PartitionState:
         truth = change.after.truth
         assert truth is not None, "only what has a label is judged"
         delay_ms = truth.event_time - facts.event_time
-        self._stretches.judged(Entry(*facts[:3], facts.event_time, *ids, judgment.loss, delay_ms))
+        self._stretches.judged(Entry(*facts[:4], facts.event_time, *ids, judgment.loss, delay_ms))
         if truth.label is not None and not _is_labeled(change.before) and _is_first(change.after, facts):
             known_as = truth.label if isinstance(truth.label, str) else ""
             self._delays.add(self._stretches.start_of(facts.event_time), known_as, delay_ms)
@@ -138,7 +138,7 @@ class PartitionState:
     def removed(self, facts: Facts, *, ids: tuple[str, str]) -> None:
         """The prediction was replaced by a repeated one, and does not count any more."""
         self._stretches.predicted(facts, -1)
-        self._stretches.judged(Entry(*facts[:3], facts.event_time, *ids, None, 0))
+        self._stretches.judged(Entry(*facts[:4], facts.event_time, *ids, None, 0))
 
     def finish(self, now: int) -> Finished:
         """Close what is mature and forget what is beyond the horizon."""

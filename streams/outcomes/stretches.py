@@ -2,7 +2,7 @@
 
 A stretch is [start, end) of event time, the same for all versions and arms. What is labeled in it
 is kept as entries, the last one of a request holding, until it is old enough; then each version,
-arm and role becomes a cohort, once, in order of time, and the stretch never opens again.
+arm, role and generation becomes a cohort, once, in order of time, and the stretch never opens again.
 """
 
 import math
@@ -22,11 +22,12 @@ _STRETCHES_PER_TURN = 200
 
 
 class CellKey(NamedTuple):
-    """Whose cohort it will be."""
+    """Whose cohort it will be; in one generation of the deployment each arm has one share of the requests."""
 
     version: str
     arm: str
     role: str
+    generation: int
 
 
 class Entry(NamedTuple):
@@ -35,6 +36,7 @@ class Entry(NamedTuple):
     version: str
     arm: str
     role: str
+    generation: int
     event_time: int
     request_id: str
     entity_id: str
@@ -44,10 +46,9 @@ class Entry(NamedTuple):
 
 @dataclass(slots=True)
 class Cell:
-    """What one version, arm and role has predicted in one stretch."""
+    """What one version, arm and role has predicted in one stretch and generation."""
 
     predicted: int = 0
-    generation: int = 0
 
 
 @dataclass(slots=True)
@@ -94,9 +95,8 @@ class Stretches:
         stretch = self._open.get(start)
         if stretch is None:
             stretch = self._open[start] = Stretch(start + self._stretch_ms, {})
-        cell = stretch.cells.setdefault(CellKey(facts.version, facts.arm, facts.role), Cell())
+        cell = stretch.cells.setdefault(CellKey(*facts[:4]), Cell())
         cell.predicted += count
-        cell.generation = max(cell.generation, facts.generation)
         self._touched.add(start)
 
     def closable(self, before: int) -> bool:
@@ -159,11 +159,11 @@ class Stretches:
 def _cohorts(
     start: int, stretch: Stretch, entries: Iterator[Entry], names: CohortNames, *, now: int
 ) -> Iterator[Cohort]:
-    last = {(entry[:3], entry.request_id, entry.entity_id): entry for entry in entries}
+    last = {(entry[:4], entry.request_id, entry.entity_id): entry for entry in entries}
     by_cell: dict[CellKey, list[Entry]] = {}
     for entry in last.values():
         if entry.loss is not None:
-            by_cell.setdefault(CellKey(*entry[:3]), []).append(entry)
+            by_cell.setdefault(CellKey(*entry[:4]), []).append(entry)
     for key, cell in sorted(stretch.cells.items()):
         if cell.predicted:
             labeled = sorted(by_cell.get(key, ()), key=lambda entry: (entry.event_time, entry.request_id))
@@ -180,14 +180,14 @@ def _parts(
     for part in range(parts):
         mine = labeled[_share(len(labeled), part, parts) : _share(len(labeled), part + 1, parts)]
         missing = _share(unlabeled, part + 1, parts) - _share(unlabeled, part, parts)
-        suffix = f"{names.partition}" if parts == 1 else f"{names.partition}.{part}"
+        suffix = f"{names.partition}.{key.generation}" + (f".{part}" if parts > 1 else "")
         yield Cohort(
             model=names.model,
             cohort_id=f"{names.model}:{key.version}:{key.arm}:{key.role}:{start}:{suffix}",
             version=key.version,
             arm=key.arm,
             role=key.role,
-            generation=cell.generation,
+            generation=key.generation,
             start=start,
             end=end,
             predicted=len(mine) + missing,
@@ -212,7 +212,7 @@ def _delay_p95(delays_ms: Sequence[int]) -> float:
 
 
 def _bytes_of(stretch: Stretch) -> bytes:
-    cells = [[*key, cell.predicted, cell.generation] for key, cell in stretch.cells.items()]
+    cells = [[*key, cell.predicted] for key, cell in stretch.cells.items()]
     return orjson.dumps({"end": stretch.end, "cells": cells})
 
 
@@ -220,5 +220,5 @@ def _stretch(value: bytes) -> Stretch:
     found = orjson.loads(value)
     return Stretch(
         found["end"],
-        {CellKey(*names): Cell(predicted, generation) for *names, predicted, generation in found["cells"]},
+        {CellKey(*names): Cell(predicted) for *names, predicted in found["cells"]},
     )

@@ -133,6 +133,7 @@ def _with_labels(rollout: Rollout, candidate: Candidate, cohort: Cohort, *, cont
         losses=0.0 if control else losses,
         control_labels=labels if control else 0,
         control_losses=losses if control else 0.0,
+        source=f"{_partition(cohort)}@{cohort.generation}",
     )
     found = evidence.observe(
         candidate.evidence,
@@ -148,6 +149,14 @@ def _with_labels(rollout: Rollout, candidate: Candidate, cohort: Cohort, *, cont
         step_labels=candidate.step_labels + counted,
         verdict=OK if shown else candidate.verdict,
     )
+
+
+def _partition(cohort: Cohort) -> str:
+    """The partition whose predictions these are: ids end with it, and with what the cohort was split into.
+
+    A partition closes a stretch for all arms at once, so its cohorts of one stretch come together.
+    """
+    return cohort.cohort_id.rsplit(":", 1)[-1].split(".")[0]
 
 
 def _with_readings(rollout: Rollout, version: str, readings: list[Reading]) -> Rollout:

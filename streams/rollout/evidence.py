@@ -14,7 +14,7 @@ from schemas.events import Evidence, Stretch
 
 PRIOR_LABELS = 10.0
 WAITING_MAX = 64
-"""Stretches kept for an arm that has no labels of them yet; beyond it the oldest is let go."""
+"""Stretches of partitions kept for an arm that has no labels of them yet; beyond it the oldest is let go."""
 CANDIDATE_LOSSES_MIN = 10.0
 """Below this no interval is shown: it would be narrow for want of errors, not for want of doubt."""
 MIXTURE_VARIANCE = 12.5
@@ -58,7 +58,7 @@ def observe(evidence: Evidence, stretch: Stretch, *, margin: float, block_labels
     evidence = replace(evidence, waiting=waiting)
     if merged is None:
         return evidence
-    block = merged if evidence.block == NOTHING else _sum(evidence.block, merged)
+    block = replace(merged, source="") if evidence.block == NOTHING else _sum(evidence.block, merged)
     if min(block.labels, block.control_labels) < block_labels_min:
         return replace(evidence, block=block)
     return _judged(evidence, block, margin)
@@ -151,13 +151,17 @@ def _log_ratio(labels: int, losses: float, theta: float, q: float) -> float:
 
 def _met(waiting: tuple[Stretch, ...], stretch: Stretch) -> tuple[Stretch | None, tuple[Stretch, ...]]:
     """The stretch with what waited of it, if both arms have labels now; and what waits after that."""
-    same = [each for each in waiting if (each.start, each.end) == (stretch.start, stretch.end)]
-    others = tuple(each for each in waiting if (each.start, each.end) != (stretch.start, stretch.end))
-    for each in same:
-        stretch = _sum(each, stretch)
+    others = tuple(each for each in waiting if _place(each) != _place(stretch))
+    for each in waiting:
+        if _place(each) == _place(stretch):
+            stretch = replace(_sum(each, stretch), source=stretch.source)
     if stretch.labels and stretch.control_labels:
         return stretch, others
     return None, (*others, stretch)[-WAITING_MAX:]
+
+
+def _place(stretch: Stretch) -> tuple[int, int, str]:
+    return stretch.start, stretch.end, stretch.source
 
 
 def _sum(one: Stretch, other: Stretch) -> Stretch:

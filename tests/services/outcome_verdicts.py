@@ -65,14 +65,16 @@ def assert_cohorts_are_whole(joined: JoinedTopics, *, stretch_ms: int) -> None:
     """Each was told once, in order of time, and holds every prediction of its stretch."""
     ids = [cohort.cohort_id for cohort in joined.cohorts]
     predicted = Counter(
-        (row["version"], row["event_time"] // stretch_ms * stretch_ms, row["partition"]) for row in joined.predictions
+        (row["version"], row["generation"], row["event_time"] // stretch_ms * stretch_ms, row["partition"])
+        for row in joined.predictions
     )
     assert len(set(ids)) == len(ids)
     by_part: dict[str, list[int]] = {}
     for cohort in joined.cohorts:
         part = cohort.cohort_id.rsplit(":", 1)[1]
         by_part.setdefault(part, []).append(cohort.start)
-        assert cohort.predicted == predicted[cohort.version, cohort.start, int(part)], cohort.cohort_id
+        place = (cohort.version, cohort.generation, cohort.start, int(part.split(".")[0]))
+        assert cohort.predicted == predicted[place], cohort.cohort_id
         assert cohort.labeled == len(cohort.losses)
     assert all(sorted(starts) == starts for starts in by_part.values())
 

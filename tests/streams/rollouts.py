@@ -141,7 +141,7 @@ class Model:
         arm = arm or next(served.arm for served in self.deployment.versions if served.version == version)
         cohort = Cohort(
             model=MODEL,
-            cohort_id=f"{MODEL}:{version}:{arm}:live:{start}:{self.inputs}",
+            cohort_id=f"{MODEL}:{version}:{arm}:live:{start}:0.{self.inputs}",
             version=version,
             arm=arm,
             role="live",

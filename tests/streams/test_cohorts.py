@@ -97,12 +97,12 @@ def test_a_cohort_holds_what_was_known_and_later_corrections_change_nothing() ->
     (cohort,) = world.cohorts
     assert (cohort.predicted, cohort.labeled, cohort.losses) == (4, 3, (0.0, 1.0, 1.0))
     assert cohort.delay_ms_p95 == 5 * MINUTE_MS
-    assert cohort.cohort_id == f"flights:1:stable:live:{APRIL}:0"
+    assert cohort.cohort_id == f"flights:1:stable:live:{APRIL}:0.1"
     assert len(world.outcomes) == outcomes + 1
 
 
 def test_versions_and_arms_of_one_stretch_are_concurrent() -> None:
-    """Each has a cohort of the same stretch; a request that was scored again counts for the one that holds."""
+    """Each has a cohort of the same stretch and generation; a request that was scored again counts where it holds."""
     wait = MOST_MS // MINUTE_MS
     predictions = [
         _prediction(0),
@@ -117,7 +117,12 @@ def test_versions_and_arms_of_one_stretch_are_concurrent() -> None:
     PlayedLane(world, MemoryDisk()).turn(dict.fromkeys(INPUTS, 9), now=APRIL)
 
     told = [(each.version, each.arm, each.role, each.predicted, each.generation) for each in world.cohorts]
-    assert told == [("1", "stable", "live", 1, 1), ("2", "canary", "live", 2, 8), ("3", "shadow", "shadow", 1, 1)]
+    assert told == [
+        ("1", "stable", "live", 1, 1),
+        ("2", "canary", "live", 1, 7),
+        ("2", "canary", "live", 1, 8),
+        ("3", "shadow", "shadow", 1, 1),
+    ]
     assert {(each.start, each.end) for each in world.cohorts} == {(APRIL, APRIL + HOUR_MS)}
 
 
@@ -133,7 +138,7 @@ def test_too_many_losses_for_one_record_become_parts() -> None:
     _see_end(lane, SHADOWS, at=APRIL - PLAN.idle_ms)
     lane.turn(dict.fromkeys(INPUTS, 99), now=APRIL)
 
-    assert [cohort.cohort_id.rsplit(":", 1)[1] for cohort in world.cohorts] == ["0.0", "0.1", "0.2"]
+    assert [cohort.cohort_id.rsplit(":", 1)[1] for cohort in world.cohorts] == ["0.1.0", "0.1.1", "0.1.2"]
     assert sum(cohort.predicted for cohort in world.cohorts) == 50
     assert [cohort.labeled for cohort in world.cohorts] == [13, 13, 14]
     assert [loss for cohort in world.cohorts for loss in cohort.losses] == [

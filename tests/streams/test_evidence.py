@@ -137,6 +137,20 @@ def test_a_stretch_waits_for_the_other_arm() -> None:
     assert (met.blocks, met.labels, met.control_labels, len(met.waiting)) == (1, 150, 150, 1)
 
 
+def test_arms_meet_within_a_partition_and_generation() -> None:
+    """Labels of one time in another partition, or under other shares, are not concurrent: each meets its own."""
+    found = EMPTY
+    for source in ("0@2", "1@2", "0@3"):
+        control = replace(both(0, 0.0, 900, 90.0), source=source)
+        found = observe(found, control, margin=MARGIN, block_labels_min=1_000)
+    for source in ("0@2", "0@3"):
+        mine = replace(both(50, 5.0, 0, 0.0), source=source)
+        found = observe(found, mine, margin=MARGIN, block_labels_min=1_000)
+
+    assert (found.block.labels, found.block.control_labels) == (100, 1_800)
+    assert [each.source for each in found.waiting] == ["1@2"]
+
+
 def test_blocks_grow_until_each_arm_has_enough() -> None:
     """Small stretches are merged: a block has at least the least number of labels of each arm."""
     found = EMPTY
