@@ -139,6 +139,8 @@ class SchemaRegistrySettings(HttpServerSettings):
             raise ValueError("give username and password or token, not both")
         if not self.url and any((self.username, self.token, self.ca_file, self.cert_file)):
             raise ValueError("url is empty, so there is no server to show credentials to: name it")
+        if self.url.startswith("http://") and (self.ca_file or self.cert_file):
+            raise ValueError("certificates are used with https:// only: change url")
         return self
 
 
@@ -369,7 +371,7 @@ class ProducerSettings(Section):
     holdback_timeout_s: Seconds = Field(120.0, description="embedded: longest wait for consumers that do not move")
 
 
-class StoreSettings(Section):
+class StoreSettings(HttpServerSettings):
     """Where documents for analysts go. Without `elasticsearch_urls` that is a file in the data directory."""
 
     batch_documents_max: int = Field(5_000, ge=1, description="documents written at once")
@@ -390,6 +392,8 @@ class StoreSettings(Section):
     )
     bulk_bytes_max: int = Field(1 << 20, ge=1 << 16, description="of one bulk request to Elasticsearch")
     bulk_requests_max: int = Field(2, ge=1, le=16, description="bulk requests to Elasticsearch under way at once")
+    api_key: SecretStr | None = Field(None, description="of Elasticsearch, as it was encoded; instead of a user")
+    api_key_file: Path | None = Field(None, description="a file that holds the API key")
     request_timeout_s: float = Field(
         15.0, gt=0, le=15, description="for one request of the sink to Elasticsearch; its group waits for a few of them"
     )
@@ -402,6 +406,20 @@ class StoreSettings(Section):
     def urls(self) -> tuple[str, ...]:
         """The nodes of Elasticsearch, one by one."""
         return tuple(url.strip() for url in self.elasticsearch_urls.split(",") if url.strip())
+
+    @property
+    def tls(self) -> bool:
+        return any(url.startswith("https://") for url in self.urls)
+
+    @model_validator(mode="after")
+    def _credentials_for_someone(self) -> Self:
+        if self.api_key is not None and self.username:
+            raise ValueError("give username and password or api_key, not both")
+        if not self.urls and any((self.username, self.api_key, self.ca_file, self.cert_file)):
+            raise ValueError("elasticsearch_urls is empty, so there is no server to show credentials to: name it")
+        if self.urls and not self.tls and (self.ca_file or self.cert_file):
+            raise ValueError("certificates are used with https:// only: change elasticsearch_urls")
+        return self
 
     @field_validator("elasticsearch_urls")
     @classmethod

@@ -12,6 +12,7 @@ from elasticsearch.serializer import OrjsonSerializer
 
 from consumers.errors import StoreOutdatedError, StoreUnavailableError
 from consumers.sinks.elasticsearch_bulk import in_words
+from runtime.http_access import authorization, server_tls
 from runtime.settings import StoreSettings
 
 _MIMETYPES = ("application/json", "application/vnd.elasticsearch+json")
@@ -26,6 +27,7 @@ def build_client(settings: StoreSettings) -> Elasticsearch:
     """A client of the configured nodes; it connects with its first request, and may be shared by threads.
 
     A node that can't be reached is passed over for the next; what was asked is never asked twice of one.
+    Raises `SettingsError` for files that are no certificates or keys.
     """
     logging.getLogger(_TALKATIVE).setLevel(logging.ERROR)
     return Elasticsearch(
@@ -36,6 +38,8 @@ def build_client(settings: StoreSettings) -> Elasticsearch:
         retry_on_status=(),
         connections_per_node=settings.bulk_requests_max,
         serializers={mimetype: OrjsonSerializer() for mimetype in _MIMETYPES},
+        headers=authorization(settings, token=settings.api_key, scheme="ApiKey"),
+        ssl_context=server_tls("store", settings) if settings.tls else None,
     )
 
 

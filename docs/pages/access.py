@@ -1,6 +1,9 @@
 """The page of rights: who may write and read which topic, join which group, and use which transactional id."""
 
-from docs.pages.markdown import code, page, sentences, table
+import json
+
+from consumers.sinks.elasticsearch_rights import Rights, store_rights
+from docs.pages.markdown import block, code, page, sentences, table
 from runtime.access import ANY_NAME, PROCESSES, TRANSACTIONAL, Grant, grants
 from runtime.groups import READER_GROUP, group_of
 from schemas.topics import CATALOGUE, Topics
@@ -28,6 +31,14 @@ Consumers have groups of their own, which are theirs to be granted.
 """
 
 
+_STORE = """
+What a role of each name may on the indices that begin with `store.index_prefix`, `penstock` unless that is set.
+The same is the descriptor of an API key: `role_descriptors` holds it under any name.
+Whoever uses the `penstock` command only to ask is an analyst.
+Operators also set templates up and delete months that are over.
+"""
+
+
 def access_page() -> str:
     """Rights by topic, and those on everything else."""
     found = grants(Topics(), ["MODEL"])
@@ -45,7 +56,14 @@ def access_page() -> str:
         "## Groups and transactional ids",
         sentences(_GROUPS),
         table(("role", "group", "transactional ids that begin with"), [_process(role, found) for role in PROCESSES]),
+        "## Elasticsearch",
+        sentences(_STORE),
+        *(part for role, rights in store_rights("penstock").items() for part in _store(role, rights)),
     )
+
+
+def _store(role: str, rights: Rights) -> tuple[str, str]:
+    return (f"### {role}", block(json.dumps(rights, indent=2), "json"))
 
 
 def _topic(name: str, found: list[Grant]) -> tuple[str, ...]:

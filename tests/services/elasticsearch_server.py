@@ -12,7 +12,7 @@ import subprocess
 import tempfile
 import time
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -57,9 +57,14 @@ def elasticsearch_zip() -> Path:
 
 @dataclass(slots=True, kw_only=True)
 class ElasticsearchServer:
-    """One node; `settings` go over those of elasticsearch.yml that it needs here."""
+    """One node; `settings` go over those of elasticsearch.yml that it needs here.
+
+    `files` are copied beside that one, and `access` is how the tests' own clients get in.
+    """
 
     settings: Mapping[str, str] = field(default_factory=dict)
+    files: Sequence[Path] = ()
+    access: Mapping[str, Any] = field(default_factory=dict)
     heap_mb: int = 512
     port: int = 0
     _transport_port: int = 0
@@ -73,7 +78,8 @@ class ElasticsearchServer:
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
+        scheme = "https" if "ca_certs" in self.access else "http"
+        return f"{scheme}://127.0.0.1:{self.port}"
 
     @property
     def home(self) -> Path:
@@ -101,11 +107,7 @@ class ElasticsearchServer:
             self._process = subprocess.Popen(
                 [*dies_with_us(), str(self.home / "bin" / "elasticsearch")],
                 cwd=self.home,
-                env={
-                    "PATH": os.environ["PATH"],
-                    "ES_JAVA_HOME": str(require_java().resolve().parents[1]),
-                    "ES_JAVA_OPTS": f"-Xms{self.heap_mb}m -Xmx{self.heap_mb}m",
-                },
+                env=self._environment(),
                 stdin=subprocess.DEVNULL,
                 stdout=out,
                 stderr=subprocess.STDOUT,
@@ -149,7 +151,7 @@ class ElasticsearchServer:
 
     def client(self) -> Elasticsearch:
         """A client as tests use it, to look behind penstock's back."""
-        return Elasticsearch(self.url, request_timeout=60.0)
+        return Elasticsearch(self.url, request_timeout=60.0, **self.access)
 
     def store_settings(self, prefix: str, **changes: Any) -> StoreSettings:
         """Settings of a store here whose indices begin with that prefix; what earlier tests left there is gone."""
@@ -182,14 +184,23 @@ class ElasticsearchServer:
         }
         lines = [f"{name}: {value}\n" for name, value in wanted.items()]
         (home / "config" / "elasticsearch.yml").write_text("".join(lines), encoding="utf-8")
+        for file in self.files:
+            shutil.copy(file, home / "config")
         if os.geteuid() == 0:
             for path in (folder, *folder.rglob("*")):
                 os.chown(path, NOBODY, NOBODY)
         return folder
 
+    def _environment(self) -> dict[str, str]:
+        return {
+            "PATH": os.environ["PATH"],
+            "ES_JAVA_HOME": str(require_java().resolve().parents[1]),
+            "ES_JAVA_OPTS": f"-Xms{self.heap_mb}m -Xmx{self.heap_mb}m",
+        }
+
     def _wait_until_ready(self) -> None:
         deadline = time.monotonic() + START_TIMEOUT_S
-        client = Elasticsearch(self.url, request_timeout=5.0, max_retries=0)
+        client = Elasticsearch(self.url, request_timeout=5.0, max_retries=0, **self.access)
         while time.monotonic() < deadline:
             if not self.running:
                 raise ServerFailedError("Elasticsearch ended while it started", self.log)
