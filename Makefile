@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev demo test check format types lint imports docs tests bench lock clean
+.PHONY: help setup setup-dev demo demo-real test check format types lint imports docs tests bench lock clean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -29,6 +29,9 @@ setup-dev: $(VENV)/.dev  ## and with what tests and checks need
 
 demo: setup  ## the main job on a year of real flights, embedded, in about two minutes
 	$(BIN)/penstock demo
+
+demo-real: setup  ## the same on real Kafka, Elasticsearch and a schema registry, exactly once, a scorer killed on the way
+	$(BIN)/python -m tests.services.demo
 
 test: check  ## every check and every test, real servers included where a JDK and Maven are found
 
@@ -61,4 +64,4 @@ lock:  ## requirements/*.txt anew from pyproject.toml, with hashes
 	printf 'hatchling\neditables\n' | $(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header -c requirements/dev.txt - -o requirements/build.txt
 
 clean:  ## what the commands above made
-	rm -rf $(VENV) .demo .penstock build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) .demo .demo-real .penstock build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -339,7 +339,7 @@ class JournalEntry:
 class ModelEvent:
     """Something that happened to a model: Activated, RolledBack, RetrainRequested, Trained ...
 
-    `details`: what else is known, as JSON with sorted keys; what it holds depends on the kind.
+    `details`: what else is known, as JSON with sorted keys, or empty; what it holds depends on the kind.
     """
 
     avro_name: ClassVar[str] = "model_event"
@@ -353,7 +353,7 @@ class ModelEvent:
     caused_by: str
     occurred_at: int
     issued_by: str = ""
-    details: str = "{}"
+    details: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,7 +7,8 @@ from rich.console import Console
 
 from penstock.cli.options import example, with_settings
 from penstock.demo.performance import DemoPlan
-from penstock.demo.run import run_demo
+from penstock.demo.run import end_in_order, run_demo
+from penstock.errors import DemoFailedError
 from runtime.settings import Settings
 
 DATA_DIR = Path(".demo")
@@ -24,4 +25,7 @@ def demo(settings: Settings, *, requests: int, rate: float) -> None:
     on, swaps versions half way, sends poison on purpose, and ends with the ledger and three
     questions to the store. Everything is in the data directory, which is emptied first.
     """
+    if not settings.kafka.embedded:
+        raise DemoFailedError("the demo runs on the embedded broker: leave kafka.bootstrap_servers empty")
+    end_in_order()
     run_demo(settings, DemoPlan(requests=requests, rate=rate), Console(soft_wrap=True))

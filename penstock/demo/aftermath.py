@@ -2,43 +2,24 @@
 
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from rich.console import Console
 
 from consumers.errors import StoreNotFoundError
-from consumers.questions import Row
 from consumers.reports import report_errors
 from penstock import wiring
 from penstock.cli.ledger import COLUMNS
 from penstock.cli.tables import table_text
+from penstock.demo.questions import Answer
 from penstock.demo.scene import MODEL
 from penstock.errors import DemoFailedError
 from runtime.settings import Settings
 
 _LOOK_S = 0.3
 _COUNTED = ("predictions", "dead_letters", "labels")
-_PER_DAY = """
-SELECT date(event_time) AS day, version, count(*) AS flights, round(avg(score), 3) AS mean_risk
-FROM predictions WHERE model = 'flights' GROUP BY day, version ORDER BY day, version LIMIT 6
-"""
-_WORST_ROUTES = """
-SELECT json_extract(features, '$.origin') || '-' || json_extract(features, '$.dest') AS route,
-       count(*) AS flights, round(avg(score), 3) AS mean_risk
-FROM predictions WHERE model = 'flights' GROUP BY route HAVING count(*) >= 100
-ORDER BY mean_risk DESC LIMIT 6
-"""
-_REASONS = """
-SELECT reason, stage, count(*) AS records FROM dead_letters
-WHERE model = 'flights' GROUP BY reason, stage ORDER BY reason
-"""
-QUESTIONS = (
-    ("How many flights did each version judge per day, and how late did it expect them? (the first rows)", _PER_DAY),
-    ("Which routes are the worst, of those with at least 100 flights?", _WORST_ROUTES),
-    ("What could not be scored, and why?", _REASONS),
-)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,12 +81,12 @@ def check(settings: Settings, expected: Expected) -> dict[str, Any]:
     return dict(ledger)
 
 
-def print_aftermath(settings: Settings, ledger: dict[str, Any], console: Console) -> None:
-    """The ledger, and, where the store speaks SQL, three questions with their answers."""
+def print_aftermath(settings: Settings, ledger: dict[str, Any], answers: Sequence[Answer], console: Console) -> None:
+    """The ledger, and three questions as they are put to this store, with their answers."""
     console.print("\n[bold]The ledger[/] (penstock ledger)")
     console.print(table_text(ledger["models"], COLUMNS), markup=False, highlight=False)
-    for question, sql in QUESTIONS if settings.store.embedded else ():
-        rows: list[Row] = wiring.store(settings).query(sql)
-        console.print(f"\n[bold]{question}[/]")
-        console.print(sql.strip(), style="dim", markup=False, highlight=False)
-        console.print(table_text(rows), markup=False, highlight=False)
+    for answer in answers:
+        console.print(f"\n[bold]{answer.asked.words}[/]")
+        text = answer.asked.text(sql=settings.store.embedded)
+        console.print(text, style="dim", markup=False, highlight=False)
+        console.print(table_text(answer.asked.shown(answer.rows)), markup=False, highlight=False)

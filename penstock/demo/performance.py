@@ -13,6 +13,7 @@ from rich.console import Console
 
 from penstock import wiring
 from penstock.commanding import command
+from penstock.demo.accident import Accident
 from penstock.demo.aftermath import Expected, await_stored, stored
 from penstock.demo.display import Display, Moment
 from penstock.demo.poison import GoodRequest, Poison, poisons
@@ -42,10 +43,12 @@ _DEAD_LETTERS_EVERY_S = 1.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DemoPlan:
-    """How many flights are replayed, and how many a second."""
+    """How many flights are replayed and how many a second, `stack` arguments, and whether a scorer is killed."""
 
     requests: int
     rate: float
+    stack: tuple[str, ...] = ()
+    accident: bool = False
 
 
 @dataclass(slots=True)
@@ -70,6 +73,7 @@ class Performance:
         self._console = console
         self._tell = tell
         self._watch = _Watch()
+        self._accident = Accident(settings)
 
     def run(self) -> Expected:
         """Play to the end and say what must have arrived. Raises `DemoFailedError`."""
@@ -111,7 +115,7 @@ class Performance:
         self._tell(f"the first prediction is readable {replay.first_answered_s * 1000:.0f} ms after its request")
 
     def _watch_replay(self, replay: Replay, tail: LatencyTail) -> None:
-        """Show how it goes; swap to the second version half way."""
+        """Show how it goes; swap to the second version half way, and later kill a scorer where that is the plan."""
         swapped = False
         with Display(self._console) as display:
             while not replay.done.wait(_LOOK_S):
@@ -120,24 +124,42 @@ class Performance:
                 if not swapped and replay.counts.requests >= self._plan.requests // 2:
                     self._activate(self._scene.versions[1])
                     swapped = True
+                self._have_accident(replay)
             self._check(replay, tail)
             display.show(self._moment(replay, tail), last=True)
         if not swapped:
             raise DemoFailedError("the replay ended before the second version could be activated: replay more flights")
 
+    def _have_accident(self, replay: Replay) -> None:
+        """Kill a scorer once when three quarters are sent, and tell when it is back."""
+        accident = self._accident
+        if self._plan.accident and not accident.happened and replay.counts.requests >= self._plan.requests * 3 // 4:
+            self._tell(f"{accident.name}, process {accident.happen()}, is killed with -9 in the midst of its work")
+        if accident.heal():
+            self._tell(f"{accident.name} serves again {accident.healed_s:.1f} s after it was killed")
+
     def _await_predictions(self, replay: Replay, tail: LatencyTail) -> None:
-        """Every request's prediction must be readable. Raises `DemoFailedError`."""
+        """Every request's prediction must be readable, and where that is promised, once. Raises `DemoFailedError`."""
         deadline = time.monotonic() + _DRAIN_S
-        while tail.latencies.answered < replay.counts.requests:
+        while tail.latencies.answered < replay.counts.requests or self._hurt:
             self._check(replay, tail)
+            self._have_accident(replay)
             if time.monotonic() > deadline:
                 missing = replay.counts.requests - tail.latencies.answered
-                raise DemoFailedError(f"{missing} predictions were not readable within {_DRAIN_S:.0f} s")
+                hurt = f", and {self._accident.name} is not back" if self._hurt else ""
+                raise DemoFailedError(f"{missing} predictions were not readable within {_DRAIN_S:.0f} s{hurt}")
             time.sleep(_LOOK_S)
+        if self._settings.guarantee == "exactly_once" and tail.latencies.repeated:
+            raise DemoFailedError(f"{tail.latencies.repeated} predictions were made twice")
         served = ", ".join(f"{count:,} by version {version}" for version, count in sorted(tail.versions.items()))
         self._tell(
             f"all {replay.counts.requests:,} requests are predicted ({served}); no request was stopped for the swap"
         )
+
+    @property
+    def _hurt(self) -> bool:
+        """Whether the accident is still to come, or its scorer is not back yet."""
+        return self._plan.accident and self._accident.healed_s is None
 
     def _check(self, replay: Replay, tail: LatencyTail) -> None:
         self._stack.check()

@@ -6,38 +6,55 @@ from types import FrameType
 
 from rich.console import Console
 
+from penstock import wiring
 from penstock.demo.aftermath import check, print_aftermath
 from penstock.demo.performance import DemoPlan, Performance
+from penstock.demo.questions import Answer, ask_all
 from penstock.demo.scene import fresh_directory, prepare
 from penstock.demo.stack_process import StackProcess
-from penstock.errors import DemoFailedError
 from runtime.settings import Settings
 
 
-def run_demo(settings: Settings, plan: DemoPlan, console: Console) -> None:
-    """Run the whole demo in `settings.data_dir`; whatever happens, nothing is left running.
+def end_in_order() -> None:
+    """Take everything down in order when a signal ends this process, also where Ctrl-C is ignored at first."""
 
-    Raises `DemoFailedError` unless everything arrived and the ledger balances.
-    """
-    if not settings.kafka.embedded:
-        raise DemoFailedError("the demo runs on the embedded broker: leave kafka.bootstrap_servers empty")
+    def interrupt(_number: int, _frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
     for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, _interrupt)
+        signal.signal(number, interrupt)
+
+
+def run_demo(settings: Settings, plan: DemoPlan, console: Console) -> list[Answer]:
+    """Run the whole demo in `settings.data_dir` and return what the store answered in the end.
+
+    Whatever happens, no process of the stack is left running. Raises `DemoFailedError` unless
+    everything arrived and the ledger balances.
+    """
     started = time.monotonic()
 
     def tell(words: str) -> None:
         console.print(f"{time.monotonic() - started:6.1f} s  {words}", highlight=False, markup=False)
 
     fresh_directory(settings.data_dir, settings)
-    with StackProcess(settings.data_dir) as stack:
+    with StackProcess(settings.data_dir, plan.stack) as stack:
         scene = prepare(settings, requests=plan.requests, tell=tell)
         stack.await_ready()
-        tell(f"the stack serves: {', '.join(stack.processes)} (embedded: in memory, at-least-once)")
+        tell(f"the stack serves: {', '.join(stack.processes)} ({_promise(settings)})")
         expected = Performance(settings, scene, plan, stack=stack, console=console, tell=tell).run()
-        print_aftermath(settings, check(settings, expected), console)
+        ledger, answers = check(settings, expected), ask_all(wiring.store(settings))
+        print_aftermath(settings, ledger, answers, console)
     console.print()
     tell(f"everything arrived, the ledger balances, the stack has stopped; the data lie in {settings.data_dir}")
-    _say_where(settings, console)
+    if settings.kafka.embedded:
+        _say_where(settings, console)
+    return answers
+
+
+def _promise(settings: Settings) -> str:
+    if settings.kafka.embedded:
+        return "embedded: in memory, at-least-once"
+    return f"Kafka at {settings.kafka.bootstrap_servers}: {settings.guarantee.replace('_', '-')}"
 
 
 def _say_where(settings: Settings, console: Console) -> None:
@@ -53,8 +70,3 @@ def _say_where(settings: Settings, console: Console) -> None:
         f"  penstock models show flights {here}",
     ):
         console.print(line, highlight=False, markup=False)
-
-
-def _interrupt(_number: int, _frame: FrameType | None) -> None:
-    """Whoever asks us to end has everything taken down in order, also where Ctrl-C is ignored at first."""
-    raise KeyboardInterrupt

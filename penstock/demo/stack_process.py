@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -20,8 +21,9 @@ _LOOK_S = 0.2
 class StackProcess:
     """`penstock up` on a data directory; entering starts it, `await_ready` waits, leaving stops it."""
 
-    def __init__(self, data_dir: Path) -> None:
+    def __init__(self, data_dir: Path, arguments: Sequence[str] = ()) -> None:
         self._data_dir = data_dir
+        self._arguments = arguments
         self._log = data_dir / "up.log"
         self._process: subprocess.Popen[bytes] | None = None
         self._ready: dict[str, object] = {}
@@ -30,7 +32,7 @@ class StackProcess:
         self._data_dir.mkdir(parents=True, exist_ok=True)
         with self._log.open("wb") as log:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "penstock", "up", "--data-dir", str(self._data_dir)],
+                [sys.executable, "-m", "penstock", "up", "--data-dir", str(self._data_dir), *self._arguments],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=log,

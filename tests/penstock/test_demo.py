@@ -11,8 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from penstock import wiring
 from penstock.demo.latency import Latencies, percentile
 from penstock.demo.poison import GoodRequest, Poison, poisons
+from penstock.demo.questions import ask_all
 from penstock.demo.replay import interspersed
 from penstock.demo.scene import fresh_directory
 from penstock.errors import DemoFailedError
@@ -25,6 +27,7 @@ from schemas.request_schema import request_schema
 from schemas.request_writer import RequestWriter
 from schemas.signature import Feature, FeatureKind
 from tests.penstock.command import run
+from tests.penstock.demo_truth import assert_answers_true, assert_scores_true, flown
 from tests.stack import ROOT, command, command_line, descendants, penstock_json
 
 FEATURES = (
@@ -140,6 +143,9 @@ def test_the_demo_ends_well_and_leaves_its_data(tmp_path: Path, capsys: pytest.C
     assert ended.stderr == ""
     assert versions == [{"version": "1"}, {"version": "2"}]
     assert (ledger.code, ledger.json["models"][0]["scored"]) == (0, 4000)
+    settings, flights = load_settings(data_dir=folder), flown(4_000)
+    assert_answers_true(ask_all(wiring.store(settings)), flights)
+    assert_scores_true(wiring.store(settings), settings, flights)
 
 
 @pytest.mark.wire

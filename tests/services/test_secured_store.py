@@ -76,9 +76,10 @@ def test_the_sink_has_no_right_beside_its_own(secured: SecuredElasticsearch, tmp
     """It deletes no months, makes no users, and sees no indices of others."""
     settings = settings_of(secured, "sink", tmp_path)
     with build_client(settings) as client, secured.client() as admin:
-        admin.index(index="others", document={"a": 1}, refresh=True)
+        for index in ("others", f"{PREFIX}-month"):
+            admin.index(index=index, document={"a": 1}, refresh=True)
         for refused in (
-            partial(client.indices.delete, index=f"{PREFIX}-*"),
+            partial(client.indices.delete, index=f"{PREFIX}-month"),
             partial(client.search, index="others"),
             partial(client.security.get_user, username=SUPER_USER),
         ):
