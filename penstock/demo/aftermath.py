@@ -8,7 +8,7 @@ from typing import Any
 
 from rich.console import Console
 
-from consumers.errors import StoreNotFoundError
+from consumers.errors import StoreNotFoundError, StoreUnavailableError
 from consumers.reports import report_errors
 from penstock import wiring
 from penstock.cli.ledger import COLUMNS
@@ -50,10 +50,10 @@ def await_stored(settings: Settings, expected: Expected, *, timeout_s: float, wa
 
 
 def stored(settings: Settings) -> dict[str, Any]:
-    """Documents in the store by kind; none before there is a store."""
+    """Documents in the store by kind; none before there is a store, or while a part of it is being made."""
     try:
         counts = wiring.store(settings).counts()
-    except StoreNotFoundError:
+    except (StoreNotFoundError, StoreUnavailableError):
         return dict.fromkeys(_COUNTED, 0)
     return {name: counts[name] for name in _COUNTED}
 
