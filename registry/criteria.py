@@ -73,7 +73,7 @@ def _against_bound(setting: str, metric: str, bound: float, metrics: Mapping[str
 
 def _against_active(compared: list[str], baseline: Baseline, worse_by_max: float) -> Iterator[Finding]:
     if baseline.failure:
-        words = f"it can't be compared with version {baseline.version}, which is active: {baseline.failure}"
+        words = f"it can't be compared with version {baseline.version}: {baseline.failure}"
         yield Finding(holds=False, words=words)
         return
     for metric in compared:
@@ -83,9 +83,9 @@ def _against_active(compared: list[str], baseline: Baseline, worse_by_max: float
             yield Finding(holds=False, words=words)
             continue
         worse_by = theirs - ours if metric in _GREATER_IS_BETTER else ours - theirs
-        beside = f"{metric} {ours:.6g} beside {theirs:.6g} of version {baseline.version}, which is active"
+        beside = f"{metric} {ours:.6g} beside {theirs:.6g} of version {baseline.version}"
         if worse_by <= worse_by_max:
             yield Finding(holds=True, words=beside)
         else:
             bound = f"worse by more than {worse_by_max:.6g} (policy.criteria.worse_by_max)"
-            yield Finding(holds=False, words=f"{beside}, is {bound}")
+            yield Finding(holds=False, words=f"{beside}, {bound}")
