@@ -22,6 +22,7 @@ FrontDoorError
 ├── UnhealthyError         a process does not serve
 ├── ModelNotDeployedError  nothing of that model serves
 ├── AnswerTimeoutError     the trainer has not answered in time
+├── BackfillStuckError     a backfill reads nothing more, and is not at its end
 ├── NotTrainedError        a retrain gave no candidate, with the reason
 └── DemoFailedError        the demo did not come out as it must
 """
@@ -224,6 +225,17 @@ class NotTrainedError(FrontDoorError):
     def __init__(self, model: str, reason: str) -> None:
         super().__init__(f"the retrain of {model} gave no candidate: {reason}")
         self.reason = reason
+
+
+class BackfillStuckError(FrontDoorError):
+    """A backfill made no progress for long, with offsets left to read; it can go on later."""
+
+    def __init__(self, model: str, *, left: int, waited_s: float) -> None:
+        super().__init__(
+            f"the backfill of {model} read nothing for {waited_s:g} s, with {left} offsets left: see whether the sink "
+            "and the broker are well with `penstock doctor`, then run it again, and it goes on where it stopped"
+        )
+        self.left = left
 
 
 class DemoFailedError(FrontDoorError):

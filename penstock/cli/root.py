@@ -18,6 +18,7 @@ _COMMANDS = {
     ),
     "activate": LazyCommand("penstock.cli.activate:activate", "Let a version of a model serve."),
     "retrain": LazyCommand("penstock.cli.retrain:retrain", "Have the version that serves fitted again."),
+    "backfill": LazyCommand("penstock.cli.backfill:backfill", "Score stored requests again with another version."),
     "timeline": LazyCommand("penstock.cli.timeline:timeline", "What happened to a model, and what led to what."),
     "automation": LazyCommand("penstock.cli.automation:automation", "What penstock does by itself, and may not do."),
     "rollout": LazyCommand("penstock.cli.rollout:rollout", "Change versions step by step, judged by evidence."),
