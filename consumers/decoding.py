@@ -25,6 +25,7 @@ from consumers.documents import (
     signal_document,
 )
 from consumers.errors import PoisonRecordError
+from consumers.performance_table import PerformanceTable
 from consumers.sinks.base import Document, FieldValue
 from runtime.batch import RecordColumns
 from schemas.codec import EventCodec
@@ -39,6 +40,7 @@ from schemas.events import (
     Label,
     LogEntry,
     ModelEvent,
+    Performance,
     Profile,
     Receipt,
     Signal,
@@ -54,6 +56,7 @@ from schemas.topics import (
     LOGS,
     MODEL_EVENTS,
     OUTCOMES,
+    PERFORMANCE,
     PREDICTIONS,
     PROFILES,
     RECEIPTS,
@@ -105,6 +108,7 @@ class RecordDecoder:
         codec: EventCodec,
         predictions: PredictionDecoder,
         outcomes: PredictionDecoder,
+        performance: PerformanceTable,
         cluster_id: str,
         personal_features: PersonalFeatures,
     ) -> None:
@@ -115,6 +119,7 @@ class RecordDecoder:
             SHADOWS.name: (predictions, prediction_document),
             OUTCOMES.name: (outcomes, outcome_document),
         }
+        self._performance = performance
         self._cluster_id = cluster_id
         self._personal_features = personal_features
         self._decodes: Mapping[str, Decode] = {
@@ -122,6 +127,7 @@ class RecordDecoder:
             DEPLOYMENTS.name: lambda value, _: deployment_document(codec.decode(DeploymentState, value)),
             COMMANDS.name: lambda value, _: command_document(codec.decode(Command, value)),
             COHORTS.name: lambda value, _: cohort_document(codec.decode(Cohort, value)),
+            PERFORMANCE.name: lambda value, _: performance.document(codec.decode(Performance, value)),
             PROFILES.name: lambda value, _: profile_document(codec.decode(Profile, value)),
             SIGNALS.name: lambda value, _: signal_document(codec.decode(Signal, value)),
             JOURNAL.name: lambda value, _: journal_document(codec.decode(JournalEntry, value)),
@@ -147,6 +153,8 @@ class RecordDecoder:
         kind = self._topics.kind_of(columns.topic)
         assert kind is not None, columns.topic
         assert self._is_stored(kind), f"{columns.topic} is not subscribed to"
+        if kind == PERFORMANCE and columns.offsets:
+            self._performance.follow_to(columns.offsets[-1])
         if kind.name in self._readers:
             return self._predictions_of(columns, *self._readers[kind.name])
         return self._events_of(columns, kind)

@@ -19,6 +19,7 @@ from consumers.decoding import DecodedRecords, PredictionDecoder, RecordDecoder
 from consumers.documents import PersonalFeatures
 from consumers.errors import StoreUnavailableError
 from consumers.intake import Intake
+from consumers.performance_table import PerformanceTable
 from consumers.sinks.base import Sink
 from runtime.backoff import Backoff
 from runtime.batch import Batch, KafkaMessage, OutgoingRecords, RecordColumns
@@ -70,6 +71,7 @@ class SinkLoop:
         codec: EventCodec,
         reader: PredictionDecoder,
         outcome_reader: PredictionDecoder,
+        performance: PerformanceTable,
         personal_features: PersonalFeatures,
         clock: Clock | None = None,
         meters: Meters | None = None,
@@ -84,6 +86,7 @@ class SinkLoop:
             codec=codec,
             predictions=reader,
             outcomes=outcome_reader,
+            performance=performance,
             cluster_id=cluster,
             personal_features=personal_features,
         )

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from functools import cached_property
 
+from consumers.measures import MEASURES
+
 
 class FieldKind(StrEnum):
     """What a field holds, independent of the store.
@@ -398,6 +400,43 @@ COHORTS = Collection(
     ),
     indexes=(("model", "start"),),
 )
+PERFORMANCE = Collection(
+    name="performance",
+    doc="How good a version was, one document per window of event time, version, arm and role; each figure of labels "
+    "has a 95 % interval from `_low` to `_high`.",
+    time="start",
+    fields=(
+        _text("model", "the model"),
+        _text("version", "the version that predicted"),
+        _text("arm", "the arm of the rollout"),
+        _text("role", "live or shadow"),
+        _time("start", "first event time of the window"),
+        _time("end", "event time after the window"),
+        _text("task", "binary, multiclass or regression"),
+        _json("classes", "the version's classes in its order", shape=JsonShape.WORDS),
+        _number("loss_scale", "the absolute error that is a loss of 1; missing for classes", nullable=True),
+        _integer("predicted", "predictions made in the window"),
+        _integer("labeled", "those whose truth is known"),
+        _integer("retracted", "those whose label was taken back"),
+        _number("coverage", "labeled / predicted: how much of the window the figures speak for", nullable=True),
+        _number("maturity", "share of the predictions that were old enough for their labels to be expected"),
+        _integer("age_cutoff_ms", "how old that is"),
+        _number("low_confidence", "share of predictions below outcomes.confidence_min", nullable=True),
+        _number("delay_ms_mean", "mean delay of the labels", nullable=True),
+        *(
+            _number(f"{name}{bound}", f"{doc}{words}", nullable=True)
+            for name, doc in MEASURES.items()
+            for bound, words in (("", ""), ("_low", ": lower bound"), ("_high", ": upper bound"))
+        ),
+        _number("value_total", "what outcomes were worth in all", nullable=True),
+        _json("confusion", "weights of labels by true and predicted class"),
+        _text("sums", "what windows are added up from, as JSON"),
+        _integer("partitions", "partitions that have told of it"),
+        _time("told_at", "when it was told last"),
+    ),
+    indexes=(("model", "start"),),
+    revised=True,
+)
 LOGS = Collection(
     name="logs",
     doc="Log lines of penstock's processes.",
@@ -447,5 +486,6 @@ COLLECTIONS: tuple[Collection, ...] = (
     LABELS,
     OUTCOMES,
     COHORTS,
+    PERFORMANCE,
     LOGS,
 )

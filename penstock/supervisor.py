@@ -27,7 +27,7 @@ from runtime.process import wait_until
 from runtime.schema_registry import schema_registry_place
 from runtime.settings import Settings
 from runtime.stack import Stack, announce, only_stack, withdraw
-from schemas.topics import COHORTS, DEAD_LETTERS, OUTCOMES, PREDICTIONS, RECEIPTS, Topics
+from schemas.topics import COHORTS, DEAD_LETTERS, OUTCOMES, PERFORMANCE, PREDICTIONS, RECEIPTS, Topics
 
 LOOK_EVERY_S = 0.1
 ACCOUNT_EVERY_S = 1.0
@@ -168,7 +168,7 @@ class Supervisor:
             return
         lag = GroupLag(settings.kafka, sink_group(settings.topics.prefix))
         try:
-            kinds = (PREDICTIONS, OUTCOMES, COHORTS, DEAD_LETTERS, RECEIPTS)
+            kinds = (PREDICTIONS, OUTCOMES, COHORTS, PERFORMANCE, DEAD_LETTERS, RECEIPTS)
             names = Topics(settings.topics.prefix)
             topics = [topic for topic in partition_counts(settings.kafka) if names.kind_of(topic) in kinds]
             caught_up = wait_until(

@@ -25,6 +25,7 @@ class Follower:
     def __init__(self, kafka: KafkaSettings, topic: str) -> None:
         self._kafka = kafka
         self._topic = topic
+        self._read = -1
         self._consumer: Consumer = build_reader(kafka)
         self._consumer.assign([system_partition(topic, OFFSET_BEGINNING)])
 
@@ -47,6 +48,26 @@ class Follower:
                 else:
                     _log.warning("topic not readable yet", topic=self._topic, detail=fault.str())
         raise BrokerUnreachableError(self._kafka.bootstrap_servers, f"{self._topic} was not read to its end in time")
+
+    def to(self, offset: int, deadline_s: float) -> Iterator[KafkaMessage]:
+        """Records that were not given yet, up to that offset at least, which the log has.
+
+        Raises `BrokerUnreachableError` when it is not reached by the deadline.
+        """
+        deadline = time.monotonic() + deadline_s
+        while self._read < offset:
+            if time.monotonic() > deadline:
+                raise BrokerUnreachableError(
+                    self._kafka.bootstrap_servers, f"{self._topic} was not read to offset {offset} in time"
+                )
+            for message in self._consumer.consume(_POLL_RECORDS, 0.1):
+                fault = message.error()
+                if fault is None:
+                    self._read = message.offset() or 0
+                    yield message
+                elif fault.code() == KafkaError._PARTITION_EOF:
+                    # What lay there has been compacted away since.
+                    self._read = max(self._read, offset)
 
     def news(self) -> Iterator[KafkaMessage]:
         """Records that have come since; returns at once when there are none."""

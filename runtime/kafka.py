@@ -206,6 +206,7 @@ def topic_config(kind: TopicKind) -> dict[str, str]:
     config = {"cleanup.policy": kind.cleanup, "message.timestamp.type": "LogAppendTime"}
     if kind.cleanup == "compact":
         return {**config, "min.cleanable.dirty.ratio": "0.1"}
+    # A topic of both policies keeps the newest of each key, and that no longer than retention says.
     return {**config, "retention.ms": str(kind.retention_ms)}
 
 

@@ -35,6 +35,10 @@ class Keeper(Protocol):
         """Whether there is something to do that no record causes: the step gets an empty batch then."""
         ...
 
+    def hurry(self) -> bool:
+        """The lane is about to stop: whether there is something to do at once that could have waited."""
+        ...
+
     def notes(self) -> Mapping[TopicPartitionKey, str]:
         """What to keep beside the offsets of the output in hand; places that it leaves out are not committed."""
         ...

@@ -121,6 +121,8 @@ class Lane:
                 if batch is not None:
                     self._handle(batch, stop)
                 self._tell_ends()
+        if self._keeper is not None and self._keeper.hurry():
+            self._handle(Batch.empty(), stop)
         self._consumer.close()
 
     def _follow_step(self) -> None:

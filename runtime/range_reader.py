@@ -17,8 +17,9 @@ class RangeReader:
 
     def __init__(self, kafka: KafkaSettings, ranges: Mapping[TopicPartitionKey, tuple[int, int]]) -> None:
         self._left = {place: end for place, (start, end) in ranges.items() if start < end}
-        self._consumer = build_reader(kafka)
-        self._consumer.assign([TopicPartition(*place, ranges[place][0]) for place in self._left])
+        self._consumer = build_reader(kafka) if self._left else None
+        if self._consumer is not None:
+            self._consumer.assign([TopicPartition(*place, ranges[place][0]) for place in self._left])
 
     @property
     def done(self) -> bool:
@@ -26,8 +27,10 @@ class RangeReader:
 
     def poll(self, records_max: int, timeout_s: float) -> list[KafkaMessage]:
         """Some of the records, in order within each partition."""
+        if self._consumer is None or self.done:
+            return []
         found = []
-        for message in self._consumer.consume(records_max, timeout_s) if self._left else ():
+        for message in self._consumer.consume(records_max, timeout_s):
             place = (message.topic() or "", message.partition() or 0)
             offset = message.offset() or 0
             if message.error() is not None:
@@ -41,7 +44,8 @@ class RangeReader:
         return found
 
     def close(self) -> None:
-        self._consumer.close()
+        if self._consumer is not None:
+            self._consumer.close()
 
     def _look_into(self, message: KafkaMessage, place: TopicPartitionKey) -> None:
         """At the end of the log there is nothing left of the range: its last offsets were markers."""
@@ -53,5 +57,5 @@ class RangeReader:
             _log.warning("range not readable yet", topic=place[0], partition=place[1], detail=fault.str())
 
     def _finish(self, place: TopicPartitionKey) -> None:
-        if self._left.pop(place, None) is not None:
+        if self._left.pop(place, None) is not None and self._consumer is not None:
             self._consumer.incremental_unassign([TopicPartition(*place)])

@@ -185,6 +185,11 @@ class OutcomeSettings(Section):
     idle_s: Seconds = Field(
         30.0, description="an input that was read to its end is waited for no longer than this while it is silent"
     )
+    window_s: Seconds = Field(3_600.0, description="event time in one window of performance; reports add windows up")
+    tell_every_s: Seconds = Field(5.0, description="windows that have changed are told this often")
+    confidence_min: float = Field(
+        0.6, ge=0, le=1, description="below this probability of the predicted class a prediction counts as unsure"
+    )
     losses_max: int = Field(10_000, ge=100, le=100_000, description="losses in one cohort record; more make parts")
     batch_records_max: int = Field(5_000, ge=1, le=50_000, description="records polled into one batch")
     memory_bytes: int = Field(

@@ -450,6 +450,61 @@ class Profile:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ConfusionCell:
+    """The weight of labels of one true class that were predicted as another, or as the same."""
+
+    truth: str
+    label: str
+    weight: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScoreBin:
+    """Weights of what was not and what was positive among scores of one bin, and the weighted sum of the scores."""
+
+    bin: int
+    negative: float
+    positive: float
+    score: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Performance:
+    """What one partition knows of one window of event time of a version, arm and role: sums that add up.
+
+    The sums of all partitions' newest parts are those of the window; `part_id` is
+    `model:version:arm:role:start:partition`, and a higher `revision` replaces a lower one.
+    `watermark` is the event time that the partition has come to, `age_cutoff_ms` how old a
+    prediction must be for its label to be expected.
+    """
+
+    avro_name: ClassVar[str] = "performance"
+
+    part_id: str
+    model: str
+    version: str
+    arm: str
+    role: str
+    partition: int
+    start: int
+    end: int
+    revision: int
+    task: str
+    classes: tuple[str, ...]
+    loss_scale: float | None
+    watermark: int | None
+    age_cutoff_ms: int
+    predicted: int
+    low_confidence: int
+    labeled: int
+    retracted: int
+    sums: dict[str, float]
+    confusion: tuple[ConfusionCell, ...]
+    scores: tuple[ScoreBin, ...]
+    told_at: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Header:
     """One Kafka header as it came."""
 
@@ -540,6 +595,7 @@ Event = (
     | ModelEvent
     | Signal
     | Cohort
+    | Performance
     | Profile
     | DeadLetter
     | Receipt
@@ -553,6 +609,7 @@ EVENT_TYPES: tuple[type[Event], ...] = (
     ModelEvent,
     Signal,
     Cohort,
+    Performance,
     Profile,
     DeadLetter,
     Receipt,

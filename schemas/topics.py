@@ -24,7 +24,7 @@ class TopicKind:
     per_model: bool
     key: str
     value: str
-    cleanup: Literal["delete", "compact"] = "delete"
+    cleanup: Literal["delete", "compact", "compact,delete"] = "delete"
     retention_ms: int
     owner: str
     readers: str
@@ -112,6 +112,17 @@ COHORTS = TopicKind(
     readers="controller, monitor, outcomes, sink",
     doc="Matured stretches of prediction time with their losses, per version and arm.",
 )
+PERFORMANCE = TopicKind(
+    name="performance",
+    per_model=False,
+    key="part_id",
+    value="Performance",
+    cleanup="compact,delete",
+    retention_ms=90 * DAY_MS,
+    owner="outcomes",
+    readers="outcomes, sink",
+    doc="Sums over windows of event time, from which every measure of performance is made.",
+)
 PROFILES = TopicKind(
     name="profiles",
     per_model=False,
@@ -192,6 +203,7 @@ CATALOGUE: tuple[TopicKind, ...] = (
     DEPLOYMENTS,
     COMMANDS,
     COHORTS,
+    PERFORMANCE,
     PROFILES,
     SIGNALS,
     JOURNAL,

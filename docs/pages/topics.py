@@ -40,4 +40,5 @@ def _row(kind: TopicKind, name: str) -> tuple[str, ...]:
 def _kept(kind: TopicKind) -> str:
     if kind.cleanup == "compact":
         return "the newest of each key, for ever"
-    return f"{kind.retention_ms // DAY_MS} days"
+    days = f"{kind.retention_ms // DAY_MS} days"
+    return days if kind.cleanup == "delete" else f"the newest of each key, {days}"

@@ -2,7 +2,7 @@
 
 import shutil
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from pathlib import Path
 
 import structlog
@@ -29,18 +29,19 @@ from runtime.settings import OutcomeSettings, Settings
 from runtime.watchdog import Watchdog
 from schemas.codec import EventCodec
 from schemas.errors import EventDecodeError
-from schemas.events import Cohort, DeploymentState
+from schemas.events import Cohort, DeploymentState, Performance
 from schemas.signature import Task
-from schemas.topics import COHORTS, DEPLOYMENTS, OUTCOMES, Topics
+from schemas.topics import COHORTS, DEPLOYMENTS, OUTCOMES, PERFORMANCE, Topics
 from streams.outcomes.errors import RetentionTooShortError
 from streams.outcomes.inputs import Inputs
 from streams.outcomes.judging import VersionTraits
 from streams.outcomes.model_join import LabelBounds, ModelJoin
 from streams.outcomes.partition_state import INPUTS, StatePlan
-from streams.outcomes.partitions import Partitions
+from streams.outcomes.partitions import Partitions, Place
 from streams.outcomes.rocks_disk import RocksDisk, block_cache
 from streams.outcomes.step import OutcomeStep
 from streams.outcomes.versions import Versions
+from streams.outcomes.windows import WindowPlan
 from streams.scoring.signals import SignalWriter
 
 LANE = "outcomes"
@@ -142,6 +143,7 @@ def _partitions(settings: Settings, slot: int, *, topics: Topics, clock: Clock, 
         open_disk=lambda model, partition: RocksDisk(folder / cluster / model / str(partition), cache=cache),
         read_again=lambda ranges: RangeReader(settings.kafka, ranges),
         closed_until=lambda model, partition: _closed_until(settings, model, partition),
+        told=lambda places: _told(settings, places),
         clock=clock,
     )
 
@@ -158,6 +160,11 @@ def _plan(outcomes: OutcomeSettings, partitions: int) -> StatePlan:
         maturity_most_ms=int(outcomes.maturity_max_s * 1_000),
         losses_max=outcomes.losses_max,
         front_bytes=outcomes.memory_bytes // 2 // partitions,
+        windows=WindowPlan(
+            window_ms=max(int(outcomes.window_s * 1_000), 1),
+            tell_every_ms=int(outcomes.tell_every_s * 1_000),
+            confidence_least=outcomes.confidence_min,
+        ),
     )
 
 
@@ -178,6 +185,22 @@ def _closed_until(settings: Settings, model: str, partition: int) -> int | None:
         if cohort.model == model and part == str(partition):
             closed = cohort.end if closed is None else max(closed, cohort.end)
     return closed
+
+
+def _told(settings: Settings, places: Collection[Place]) -> dict[Place, list[Performance]]:
+    """The newest that was told of each window of these partitions, from the topic of performance."""
+    codec, topic = wiring.codec(settings), wiring.topics(settings).of(PERFORMANCE)
+    newest: dict[str, Performance] = {}
+    for message in read_to_end(settings.kafka, topic, deadline_s=CATCH_UP_S):
+        part_id = (message.key() or b"").decode()
+        model, number = part_id.partition(":")[0], part_id.rpartition(":")[2]
+        if (model, int(number)) in places:
+            part = codec.decode(Performance, message.value())
+            newest[part_id] = max(newest.get(part_id, part), part, key=lambda each: each.revision)
+    told: dict[Place, list[Performance]] = {place: [] for place in places}
+    for part in newest.values():
+        told[part.model, part.partition].append(part)
+    return told
 
 
 def _joins(settings: Settings, *, topics: Topics, codec: EventCodec, clock: Clock) -> Callable[[str], ModelJoin]:

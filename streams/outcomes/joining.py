@@ -73,15 +73,21 @@ def join(
 
 @dataclass(frozen=True, slots=True)
 class _Pair:
-    """One prediction of a changed request: as it was (None: not there), as it is, and whether its label changed."""
+    """One prediction of a changed request, as it was (None: not there) and as it is, each with its label."""
 
     before: Kept | None
     after: Kept
-    judged: bool
+    truth_before: Truth | None
+    truth_after: Truth | None
 
     @property
     def replaced(self) -> bool:
         return self.before is None or self.before.position != self.after.position
+
+    @property
+    def judged(self) -> bool:
+        """Whether there is a label, and it or the prediction is another one than before."""
+        return self.truth_after is not None and (self.replaced or self.truth_after is not self.truth_before)
 
 
 def _pairs(change: Change) -> Iterator[_Pair]:
@@ -89,11 +95,7 @@ def _pairs(change: Change) -> Iterator[_Pair]:
     earlier = {} if change.before is None else {kept.ident: kept for kept in change.before.predictions}
     truth_before = None if change.before is None else change.before.truth
     for kept in change.after.predictions:
-        pair = _Pair(
-            earlier.get(kept.ident),
-            kept,
-            change.after.truth is not None and change.after.truth is not truth_before,
-        )
+        pair = _Pair(earlier.get(kept.ident), kept, truth_before, change.after.truth)
         if pair.replaced or pair.judged:
             yield pair
 
@@ -108,22 +110,35 @@ def _apply(
     traits: ModelTraits,
     now: int,
 ) -> None:
-    """Count one prediction in, and judge it by its label."""
+    """Take out what one prediction was, and count in and judge what it is."""
     ids = ids_of(change.key)
+    if pair.before is not None and (pair.replaced or pair.judged):
+        _take_out(pair, facts[pair.before.value], state, ids=ids, traits=traits)
     says = facts[pair.after.value]
+    version = traits.of(says.version)
     if pair.replaced:
-        if pair.before is not None:
-            state.removed(facts[pair.before.value], ids=ids)
         state.predicted(says)
+        state.windows.predict(says, version, 1)
         joined.late += state.is_late(says)
-    truth = change.after.truth
+    truth = pair.truth_after
     if truth is None:
         return
-    version = traits.of(says.version)
     judgment = judge(says, truth.label, version)
     state.judged(change, says, judgment, ids=ids)
+    state.windows.judge(says, truth, judgment, version, 1)
     part = _label_part(pair.after, says, truth, judgment, version=version, now=now)
     joined.outcomes.append(Joined(ids[1].encode(), pair.after.value, part))
+
+
+def _take_out(pair: _Pair, says: Facts, state: PartitionState, *, ids: tuple[str, str], traits: ModelTraits) -> None:
+    """The earlier label does not hold any more, nor does the prediction where it was replaced."""
+    version = traits.of(says.version)
+    if pair.truth_before is not None:
+        judgment = judge(says, pair.truth_before.label, version)
+        state.windows.judge(says, pair.truth_before, judgment, version, -1)
+    if pair.replaced:
+        state.removed(says, ids=ids)
+        state.windows.predict(says, version, -1)
 
 
 def _label_part(

@@ -7,12 +7,17 @@ import orjson
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Note:
-    """`turn` counts up; `closed`: cohorts of earlier event times are out; `oldest`: offsets still needed, by input."""
+    """`turn` counts up; `closed`: cohorts of earlier event times are out; `oldest`: offsets still needed, by input.
+
+    `told`: the offsets, by input, as of which windows were told last, under `revision`.
+    """
 
     turn: int = 0
     closed: int | None = None
     watermark: int | None = None
     oldest: dict[str, int] = field(default_factory=dict)
+    told: dict[str, int] = field(default_factory=dict)
+    revision: int = 0
 
     def encode(self) -> str:
         """The note as text.

@@ -9,10 +9,11 @@ that committed and was not written is in the inputs still, and is read again fro
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from typing import Any
 
 import orjson
 
-from schemas.events import Cohort
+from schemas.events import Cohort, Performance
 from streams.outcomes.delays import DelayHistory
 from streams.outcomes.disk import Disk, Writes
 from streams.outcomes.judging import Facts, Judgment
@@ -21,9 +22,19 @@ from streams.outcomes.request import Kept, Request, Truth, ident_of, with_predic
 from streams.outcomes.requests import Change, Expired, Requests
 from streams.outcomes.stretches import CohortNames, Entry, Stretches
 from streams.outcomes.watermark import InputProgress, log_time, watermark
+from streams.outcomes.windows import Telling, WindowPlan, Windows
 
 PREDICTIONS, SHADOWS, LABELS = INPUTS = ("predictions", "shadows", "labels")
 _META = b"m"
+_NEW: Mapping[str, Any] = {
+    "turn": 0,
+    "closed": None,
+    "watermark": None,
+    "inputs": {},
+    "told": {},
+    "revision": 0,
+    "rebuilding": True,
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,26 +50,34 @@ class StatePlan:
     maturity_most_ms: int
     losses_max: int
     front_bytes: int
+    windows: WindowPlan
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finished:
-    """What the end of a turn gave: cohorts in order of time, and what went unlabeled or unmatched."""
+    """What the end of a turn gave: cohorts in order of time, windows to tell, what went unlabeled or unmatched."""
 
     cohorts: Sequence[Cohort]
+    performance: Sequence[Performance]
     expired: Expired
 
 
 class PartitionState:
-    """Used on one thread; everything that happens until `written` is one turn."""
+    """Used on one thread; everything that happens until `written` is one turn.
+
+    `begun`: the disk holds something. `rebuilding`: what it holds is not whole yet, since all of it
+    is being read again.
+    """
 
     def __init__(self, disk: Disk, plan: StatePlan, *, model: str, partition: int) -> None:
         self._disk = disk
         self._plan = plan
         self._names = CohortNames(model=model, partition=partition, losses_max=plan.losses_max)
         (kept,) = disk.get_many([_META])
-        meta = {"turn": 0, "closed": None, "watermark": None, "inputs": {}} if kept is None else orjson.loads(kept)
+        meta = _NEW if kept is None else orjson.loads(kept)
+        self.begun = kept is not None
         self._turn: int = meta["turn"]
+        self._told: dict[str, int] = meta["told"]
         self.watermark: int | None = meta["watermark"]
         self.inputs = {kind: InputProgress(**meta["inputs"].get(kind, {})) for kind in INPUTS}
         self._requests = Requests(
@@ -66,11 +85,8 @@ class PartitionState:
         )
         self._stretches = Stretches(disk, stretch_ms=plan.stretch_ms, closed=meta["closed"])
         self._delays = DelayHistory(disk)
-
-    @property
-    def is_new(self) -> bool:
-        """Whether the disk held nothing, so that all must be read again."""
-        return self._turn == 0
+        self.windows = Windows(disk, plan.windows, model=model, partition=partition, revision=meta["revision"])
+        self.windows.muted = self.rebuilding = meta["rebuilding"]
 
     @property
     def pending(self) -> int:
@@ -81,6 +97,13 @@ class PartitionState:
         """Inputs go on at these offsets, on disk too; what is read before them is in the state, or is not needed."""
         for kind, offset in offsets.items():
             self.inputs[kind].offset_next = offset
+        self.begun = True
+        self.written()
+
+    def rebuilt(self, told: Sequence[Performance]) -> None:
+        """All requests are there again as of then; windows go on from what was told."""
+        self.windows.muted = self.rebuilding = False
+        self.windows.restore(told)
         self.written()
 
     def read(
@@ -144,15 +167,22 @@ class PartitionState:
         """Close what is mature and forget what is beyond the horizon."""
         before = self._mature_before(now)
         cohorts = [] if before is None else self._stretches.close(before, self._names, now=now)
+        performance = []
+        telling = self._telling(now)
+        if self.windows.due(telling):
+            performance = self.windows.tell(telling)
+            self._told = {kind: progress.offset_next for kind, progress in self.inputs.items()}
         log = log_time(self.inputs.values(), now=now)
-        return Finished(cohorts=cohorts, expired=Expired() if log is None else self._requests.expire(log))
+        expired = Expired() if log is None else self._requests.expire(log)
+        return Finished(cohorts=cohorts, performance=performance, expired=expired)
 
     def due(self, now: int) -> bool:
         """Whether `finish` would do anything without further records."""
         before = self._mature_before(now)
         log = log_time(self.inputs.values(), now=now)
         closable = before is not None and self._stretches.closable(before)
-        return closable or (log is not None and self._requests.expirable(log))
+        expirable = log is not None and self._requests.expirable(log)
+        return closable or expirable or self.windows.due(self._telling(now))
 
     def note(self) -> Note:
         """What must be known to go on without the disk."""
@@ -162,6 +192,8 @@ class PartitionState:
             closed=self._stretches.closed,
             watermark=self.watermark,
             oldest={kind: self.inputs[kind].offset_next if at is None else at for kind, at in oldest.items()},
+            told=self._told,
+            revision=self.windows.revision,
         )
 
     def adopt(self, note: Note) -> None:
@@ -169,6 +201,9 @@ class PartitionState:
         self._turn = max(self._turn, note.turn)
         self._stretches.close_unseen(note.closed)
         self._advance(note.watermark)
+        self.windows.revision = max(self.windows.revision, note.revision)
+        if note.told:
+            self._told = dict(note.told)
 
     def written(self) -> None:
         """Write the turn, which has committed."""
@@ -177,11 +212,13 @@ class PartitionState:
         self._requests.stage(writes, self._turn)
         self._stretches.stage(writes, self._turn)
         self._delays.stage(writes)
+        self.windows.stage(writes)
         writes.puts[_META] = self._meta()
         self._disk.write(writes)
         self._requests.written()
         self._stretches.written()
         self._delays.written()
+        self.windows.written()
 
     def again(self) -> "PartitionState":
         """The state before this turn, which has not committed: what is on disk."""
@@ -201,8 +238,17 @@ class PartitionState:
                 "closed": self._stretches.closed,
                 "watermark": self.watermark,
                 "inputs": inputs,
+                "told": self._told,
+                "revision": self.windows.revision,
+                "rebuilding": self.rebuilding,
             }
         )
+
+    def _telling(self, now: int) -> Telling:
+        return Telling(now=now, watermark=self.watermark, age_cutoff_ms=self._cutoff_ms())
+
+    def _cutoff_ms(self) -> int:
+        return self._delays.cutoff_ms(least_ms=self._plan.maturity_least_ms, most_ms=self._plan.maturity_most_ms)
 
     def _mature_before(self, now: int) -> int | None:
         """The event time before which predictions are old enough; None while it is not known how late it is."""
@@ -212,7 +258,7 @@ class PartitionState:
         if self.watermark is None:
             return None
         self._delays.grow_old(self.watermark - plan.maturity_most_ms - plan.stretch_ms + 1)
-        return self.watermark - self._delays.cutoff_ms(least_ms=plan.maturity_least_ms, most_ms=plan.maturity_most_ms)
+        return self.watermark - self._cutoff_ms()
 
     def _advance(self, time: int | None) -> None:
         """Time never goes back."""

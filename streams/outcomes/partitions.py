@@ -6,7 +6,7 @@ on polling and what is missing is read by a second consumer, a little at a time.
 """
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -15,11 +15,12 @@ import structlog
 from runtime.batch import Batch, KafkaMessage, RetryLaterError, TopicPartitionKey
 from runtime.clock import Clock
 from runtime.offsets import StartOffset
+from schemas.events import Performance
 from streams.outcomes.disk import Disk
 from streams.outcomes.inputs import Inputs
 from streams.outcomes.note import Note
 from streams.outcomes.partition_state import INPUTS, PartitionState, StatePlan
-from streams.outcomes.restoring import newest_note, to_read_again
+from streams.outcomes.restoring import Span, newest_note, to_read_again
 
 RECORDS_PER_POLL = 5_000
 POLL_S = 0.05
@@ -66,6 +67,7 @@ class Partitions:
         open_disk: Callable[[str, int], Disk],
         read_again: Callable[[Mapping[TopicPartitionKey, tuple[int, int]]], Rereading],
         closed_until: Callable[[str, int], int | None],
+        told: Callable[[Collection[Place]], Mapping[Place, Sequence[Performance]]],
         clock: Clock,
     ) -> None:
         self._inputs = inputs
@@ -73,9 +75,11 @@ class Partitions:
         self._open_disk = open_disk
         self._read_again = read_again
         self._closed_until = closed_until
+        self._told = told
         self._clock = clock
         self._partitions: dict[Place, _Partition] = {}
         self._rereading: Rereading | None = None
+        self._live: dict[TopicPartitionKey, tuple[int, int]] | None = None
         self._turn: dict[Place, Note] = {}
         self._looked_at = 0
         self._begin_at = 0.0
@@ -125,6 +129,11 @@ class Partitions:
         self._looked_at = now
         return bool(self.due_places(now))
 
+    def hurry(self) -> bool:
+        for _, state in self.states():
+            state.windows.hurry()
+        return bool(self.due_places(self._clock.now_ms()))
+
     def due_places(self, now: int) -> list[Place]:
         """Partitions in which something is to be done without further records."""
         return [place for place, state in self.states() if state.due(now)]
@@ -169,12 +178,13 @@ class Partitions:
         deadline = time.monotonic() + SLICE_S
         if self._rereading is None and not self._begin():
             return
-        while self._rereading is not None and not self._rereading.done and time.monotonic() < deadline:
+        while self._rereading is not None and time.monotonic() < deadline:
+            if self._rereading.done:
+                self._next_stage()
+                continue
             messages = self._rereading.poll(RECORDS_PER_POLL, POLL_S)
             if messages:
                 self._take(Batch.of(messages), take)
-        if self._rereading is not None and self._rereading.done:
-            self._finish()
 
     def close(self) -> None:
         """Close every state; nothing is pending in them."""
@@ -186,23 +196,43 @@ class Partitions:
                 partition.ready = False
 
     def _begin(self) -> bool:
-        """Open what is whole and not ready, and start to read what is missing. False where nothing is to be done."""
+        """Open what is whole and not ready, and start to read what is missing. False where nothing is to be done.
+
+        First requests alone, up to where the windows of lost disks were told last; then all the rest.
+        """
         if time.monotonic() < self._begin_at:
             return False
-        ranges: dict[TopicPartitionKey, tuple[int, int]] = {}
         opened = [
             place for place, each in self._partitions.items() if not each.ready and len(each.starts) == len(INPUTS)
         ]
-        for place in opened:
-            ranges |= self._open(place)
+        spans = {place: span for found in opened for place, span in self._open(found).items()}
         if opened:
-            self._rereading = self._read_again(ranges)
-            _log.info(
-                "bringing back state", partitions=len(opened), offsets=sum(end - at for at, end in ranges.values())
-            )
+            self._live = {place: (span.told, span.end) for place, span in spans.items()}
+            self._rereading = self._read_again({place: (span.first, span.told) for place, span in spans.items()})
+            offsets = sum(span.end - span.first for span in spans.values())
+            _log.info("bringing back state", partitions=len(opened), offsets=offsets)
         return bool(opened)
 
-    def _open(self, place: Place) -> dict[TopicPartitionKey, tuple[int, int]]:
+    def _next_stage(self) -> None:
+        """Requests are there: let windows go on, and read the rest. Or that is done too: the partitions are joined."""
+        assert self._rereading is not None, "a stage ends that was begun"
+        self._rereading.close()
+        self._rereading = None
+        if self._live is None:
+            self._finish()
+            return
+        rebuilding = [
+            place for place, each in self._partitions.items() if each.state is not None and each.state.rebuilding
+        ]
+        told = self._told(rebuilding) if rebuilding else {}
+        for place in rebuilding:
+            state = self._partitions[place].state
+            assert state is not None, "just looked at"
+            state.rebuilt(told.get(place, ()))
+        self._rereading = self._read_again(self._live)
+        self._live = None
+
+    def _open(self, place: Place) -> dict[TopicPartitionKey, Span]:
         model, number = place
         partition = self._partitions[place]
         state = partition.state or PartitionState(
@@ -212,13 +242,13 @@ class Partitions:
         note = newest_note(partition.starts.values())
         if not note.turn and any(start.offset_pending_oldest is not None for start in partition.starts.values()):
             # The committed offsets, and the note with them, have expired: what is closed is on the topic alone.
-            note = Note(closed=self._closed_until(model, number))
+            told = {kind: start.offset for kind, start in partition.starts.items()}
+            note = Note(closed=self._closed_until(model, number), told=told)
         state.adopt(note)
-        missing = to_read_again(state, partition.starts, note)
-        if state.is_new:
-            starts = {kind: (start.offset, start.offset) for kind, start in partition.starts.items()}
-            state.begin_at({kind: first for kind, (first, _) in {**starts, **missing}.items()})
-        return {(self._inputs.topic(model, kind), number): span for kind, span in missing.items()}
+        spans = to_read_again(state, partition.starts, note)
+        if not state.begun:
+            state.begin_at({kind: span.first for kind, span in spans.items()})
+        return {(self._inputs.topic(model, kind), number): span for kind, span in spans.items()}
 
     def _take(self, batch: Batch, take: Take) -> None:
         touched = self._touched(batch)
@@ -253,10 +283,10 @@ class Partitions:
             partition.state.begin_at({kind: start.offset for kind, start in partition.starts.items()})
             partition.ready = True
             _log.info("partition is joined", model=model, partition=number, pending=partition.state.pending)
-        self._abandon()
 
     def _abandon(self) -> None:
         """Stop reading again: with other partitions it begins anew, where each state has come to."""
         if self._rereading is not None:
             self._rereading.close()
             self._rereading = None
+        self._live = None

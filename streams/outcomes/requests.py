@@ -146,7 +146,7 @@ class Requests:
 
     def oldest(self, kind: str) -> int | None:
         """The offset from which that input must be read to have all of this again; None where nothing is kept."""
-        return next((bucket.first[kind] for _, bucket in sorted(self._buckets.items()) if kind in bucket.first), None)
+        return min((bucket.first[kind] for bucket in self._buckets.values() if kind in bucket.first), default=None)
 
     def stage(self, writes: Writes, turn: int) -> None:
         """Add what the turn changes to a write."""

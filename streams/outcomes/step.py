@@ -30,8 +30,8 @@ from runtime.metrics import (
 )
 from schemas.codec import EventCodec
 from schemas.errors import SchemaRegistryUnavailableError
-from schemas.events import Cohort, DeploymentState
-from schemas.topics import COHORTS, Topics
+from schemas.events import Cohort, DeploymentState, Performance
+from schemas.topics import COHORTS, PERFORMANCE, Topics
 from streams.outcomes.errors import UnknownModelError
 from streams.outcomes.inputs import Inputs
 from streams.outcomes.model_join import ModelJoin
@@ -75,6 +75,7 @@ class OutcomeStep:
         self._partitions = partitions
         self._inputs = Inputs(topics)
         self._cohorts_topic = topics.of(COHORTS)
+        self._performance_topic = topics.of(PERFORMANCE)
         self._codec = codec
         self._clock = clock
         self._dead_letters = dead_letters
@@ -134,6 +135,9 @@ class OutcomeStep:
         cohorts = [cohort for _, finished in turn.finished for cohort in finished.cohorts]
         if cohorts:
             turn.outgoing.append(self._cohort_records(cohorts))
+        performance = [part for _, finished in turn.finished for part in finished.performance]
+        if performance:
+            turn.outgoing.append(self._performance_records(performance))
         return LaneOutput(outgoing=turn.outgoing, tallies=turn.tallies, pending_oldest=turn.pending_oldest)
 
     def committed(self) -> None:
@@ -192,6 +196,14 @@ class OutcomeStep:
             topic=self._cohorts_topic,
             keys=[cohort.model.encode() for cohort in cohorts],
             values=[self._codec.encode(cohort) for cohort in cohorts],
+            partition=SYSTEM_PARTITION,
+        )
+
+    def _performance_records(self, parts: Sequence[Performance]) -> OutgoingRecords:
+        return OutgoingRecords(
+            topic=self._performance_topic,
+            keys=[part.part_id.encode() for part in parts],
+            values=[self._codec.encode(part) for part in parts],
             partition=SYSTEM_PARTITION,
         )
 

@@ -142,6 +142,10 @@ class ControllerStep:
     def at_end(self, topic: str, partition: int) -> None:
         """Nothing waits for the end of a log."""
 
+    def hurry(self) -> bool:
+        """Nothing waits that a stop would lose."""
+        return False
+
     def notes(self) -> Mapping[TopicPartitionKey, str]:
         return {}
 

@@ -12,6 +12,7 @@ from confluent_kafka import Producer
 
 from consumers.errors import StoreUnavailableError
 from consumers.loop import SinkLoop
+from consumers.performance_table import PerformanceTable
 from consumers.sinks.base import Document, FieldValue, RejectedDocument, Sink
 from runtime.clock import FixedClock
 from runtime.kafka import build_producer
@@ -120,6 +121,7 @@ def running_sink(
         codec=EventCodec(DirectoryRegistry(settings.registry_dir / "schemas.sqlite")),
         reader=JsonPredictions(),
         outcome_reader=JsonPredictions(),
+        performance=PerformanceTable(lambda _: ()),
         personal_features=personal,
         clock=FixedClock(1_364_817_600_000),
     )

@@ -12,7 +12,7 @@ from consumers.searches import ElasticsearchStore
 from consumers.sinks.base import FieldValue, Sink
 from consumers.sinks.elasticsearch import ElasticsearchSink
 from consumers.sinks.sqlite import SqliteSink
-from schemas.events import DeadLetter, Header
+from schemas.events import ConfusionCell, DeadLetter, Header, Performance, ScoreBin
 from schemas.signature import Feature, FeatureKind
 from tests.services.elasticsearch_server import ElasticsearchServer
 
@@ -65,6 +65,38 @@ def outcome(number: int, **changes: FieldValue) -> dict[str, FieldValue]:
         "revision": 1,
     }
     return judged | label | changes
+
+
+def part(partition: int, **changes: object) -> Performance:
+    """What a partition knows of an hour of April: of three predictions two are labeled, and one was wrong."""
+    fields: dict[str, object] = {
+        "part_id": f"flights:1:stable:live:{APRIL}:{partition}",
+        "model": "flights",
+        "version": "1",
+        "arm": "stable",
+        "role": "live",
+        "partition": partition,
+        "start": APRIL,
+        "end": APRIL + 3_600_000,
+        "revision": 5,
+        "task": "binary",
+        "classes": ("0", "1"),
+        "loss_scale": None,
+        "watermark": APRIL + 5_400_000,
+        "age_cutoff_ms": 3_600_000,
+        "predicted": 3,
+        "low_confidence": 1,
+        "labeled": 2,
+        "retracted": 0,
+        "sums": {"weight": 2.0, "weight_squared": 2.0, "loss": 1.0, "loss_squared": 1.0, "delay_ms": 120_000.0},
+        "confusion": (
+            ConfusionCell(truth="0", label="0", weight=1.0),
+            ConfusionCell(truth="1", label="0", weight=1.0),
+        ),
+        "scores": (ScoreBin(bin=700, negative=1.0, positive=1.0, score=0.5),),
+        "told_at": APRIL + 7_200_000,
+    }
+    return Performance(**(fields | changes))  # type: ignore[arg-type]  # a sample, checked by the codec elsewhere
 
 
 def dead_letter(offset: int, **changes: object) -> DeadLetter:

@@ -7,6 +7,7 @@ import pyarrow as pa
 import pytest
 
 from consumers.decoding import RecordDecoder
+from consumers.performance_table import PerformanceTable
 from runtime.batch import RecordColumns
 from schemas.codec import EventCodec
 from schemas.columns import PredictionColumns, RequestColumns
@@ -107,6 +108,7 @@ def _decoder(registry: DirectoryRegistry) -> RecordDecoder:
         codec=EventCodec(registry),
         predictions=PredictionReader(registry),
         outcomes=PredictionReader(registry, record="Outcome"),
+        performance=PerformanceTable(lambda _: ()),
         cluster_id="cluster",
         personal_features=lambda _: frozenset(),
     )

@@ -38,6 +38,7 @@ from schemas.topics import (
     LOGS,
     MODEL_EVENTS,
     OUTCOMES,
+    PERFORMANCE,
     PREDICTIONS,
     PROFILES,
     RECEIPTS,
@@ -46,7 +47,7 @@ from schemas.topics import (
 )
 from tests.consumers.receipts import receipt
 from tests.consumers.sinking import Feed, eventually, running_sink
-from tests.consumers.stored import APRIL, dead_letter, outcome, prediction
+from tests.consumers.stored import APRIL, dead_letter, outcome, part, prediction
 
 pytestmark = pytest.mark.wire
 
@@ -59,7 +60,7 @@ def test_every_topic_becomes_documents(deployment: Settings) -> None:
     _feed_one_of_each(feed)
     store = SqliteStore(deployment.store_path)
     with running_sink(deployment, SqliteSink(deployment.store_path)):
-        eventually(lambda: _counts(store).get("predictions") == 8 and len(_counts(store)) == 14)
+        eventually(lambda: _counts(store).get("predictions") == 8 and len(_counts(store)) == 15)
         counts = _counts(store)
 
     assert counts == {
@@ -76,6 +77,7 @@ def test_every_topic_becomes_documents(deployment: Settings) -> None:
         "labels": 1,
         "outcomes": 1,
         "cohorts": 1,
+        "performance": 1,
         "logs": 1,
     }
 
@@ -87,7 +89,7 @@ def test_replaying_everything_changes_nothing(deployment: Settings) -> None:
     feed.predictions([prediction(1, source_offset=50), prediction(1, source_offset=60)], PREDICTIONS)
     store = SqliteStore(deployment.store_path)
     with running_sink(deployment, SqliteSink(deployment.store_path)):
-        eventually(lambda: len(_counts(store)) == 14 and _repeats(store) == 3)
+        eventually(lambda: len(_counts(store)) == 15 and _repeats(store) == 3)
     before = _content(deployment)
     _forget_offsets(deployment)
     with running_sink(deployment, SqliteSink(deployment.store_path)) as running:
@@ -289,6 +291,7 @@ def _feed_one_of_each(feed: Feed) -> None:
     feed.events(LABELS, [_label(0), _label(1)], model="flights")
     feed.predictions([outcome(1, revision=5), outcome(1, revision=4)], OUTCOMES)
     feed.events(COHORTS, [_cohort(), _cohort()])
+    feed.events(PERFORMANCE, [part(0), part(1), part(1, revision=9)])
     feed.events(DEAD_LETTERS, [dead_letter(7), dead_letter(7)])
     feed.events(RECEIPTS, [receipt(0, 10), receipt(0, 10)])
     feed.events(DEPLOYMENTS, [_deployment()])

@@ -82,6 +82,7 @@ class CountingKeeper:
 
     is_ready: bool = True
     is_due: bool = False
+    has_last_words: bool = False
     lives: dict[TopicPartitionKey, int] = field(default_factory=dict)
     ended: list[TopicPartitionKey] = field(default_factory=list)
 
@@ -100,6 +101,9 @@ class CountingKeeper:
     def due(self) -> bool:
         is_due, self.is_due = self.is_due, False
         return is_due
+
+    def hurry(self) -> bool:
+        return self.has_last_words
 
     def notes(self) -> dict[TopicPartitionKey, str]:
         return {place: str(lives) for place, lives in self.lives.items()}

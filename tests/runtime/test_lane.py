@@ -130,3 +130,14 @@ def test_a_keeper_that_is_not_ready_holds_its_partitions(tmp_path: Path) -> None
             assert eventually(lambda: {(SOURCE, partition) for partition in range(4)} <= set(keeper.ended))
 
         assert sorted(SENT) == sorted(value.decode() for value in values_in(kafka, TARGET))
+
+
+def test_a_keeper_has_the_last_word(tmp_path: Path) -> None:
+    """What could have waited is done before the lane stops, as one more batch without records."""
+    keeper, step = CountingKeeper(has_last_words=True), CopyStep()
+    with embedded_kafka() as kafka:
+        send(kafka, SENT)
+        with running_lane(kafka, step, tmp_path, keeper=keeper):
+            assert eventually(lambda: sum(step.batches) == len(SENT))
+
+    assert step.batches[-1] == 0

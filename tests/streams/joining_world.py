@@ -6,14 +6,16 @@ transaction is a moment in which outcomes, cohorts, offsets and the note become 
 
 import io
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
+from itertools import islice
 from typing import Any
 
 from runtime.batch import RecordColumns
 from runtime.offsets import StartOffset
 from schemas.errors import EventDecodeError
-from schemas.events import Cohort, Label
+from schemas.events import Cohort, Label, Performance
 from schemas.signature import Task
 from streams.outcomes.joining import JoinedBatch, ReadBatch, join
 from streams.outcomes.judging import VersionTraits
@@ -21,8 +23,9 @@ from streams.outcomes.labels import LabelRules, read_labels
 from streams.outcomes.memory_disk import MemoryDisk
 from streams.outcomes.partition_state import INPUTS, LABELS, PREDICTIONS, SHADOWS, PartitionState, StatePlan
 from streams.outcomes.predictions import read_predictions
-from streams.outcomes.restoring import newest_note, to_read_again
+from streams.outcomes.restoring import Span, newest_note, to_read_again
 from streams.outcomes.versions import ModelTraits, model_traits
+from streams.outcomes.windows import WindowPlan
 
 MODEL = "flights"
 HOUR_MS = 3_600_000
@@ -43,6 +46,7 @@ PLAN = StatePlan(
     maturity_most_ms=6 * HOUR_MS,
     losses_max=10_000,
     front_bytes=1 << 20,
+    windows=WindowPlan(window_ms=HOUR_MS, tell_every_ms=0, confidence_least=0.8),
 )
 RULES = LabelRules(
     model=MODEL, partitions=1, task=Task.BINARY, classes=TRAITS.classes, value_bytes_max=1 << 20, ahead_ms=None
@@ -109,6 +113,7 @@ class World:
     notes: dict[str, str] = field(default_factory=dict)
     outcomes: list[dict[str, Any]] = field(default_factory=list)
     cohorts: list[Cohort] = field(default_factory=list)
+    performance: list[Performance] = field(default_factory=list)
     expired: list[int] = field(default_factory=list)
     late: int = 0
 
@@ -117,9 +122,12 @@ class World:
 
 
 class PlayedLane:
-    """One life of the lane: it restores its state first, then takes turns."""
+    """One life of the lane: it restores its state first, then takes turns.
 
-    def __init__(self, world: World, disk: MemoryDisk) -> None:
+    `steps_max`: it dies after so many steps of restoring, one record each, and is not to be used.
+    """
+
+    def __init__(self, world: World, disk: MemoryDisk, *, steps_max: int | None = None) -> None:
         self._world = world
         self.state = PartitionState(disk, world.plan, model=MODEL, partition=0)
         starts = {
@@ -134,11 +142,28 @@ class PlayedLane:
         }
         note = newest_note(starts.values())
         self.state.adopt(note)
-        for kind, (first, end) in to_read_again(self.state, starts, note).items():
-            self._take({kind: (first, end)}, now=0)
-            self.state.written()
-        self.read_again = {kind: start.offset for kind, start in starts.items()}
+        spans = to_read_again(self.state, starts, note)
+        self.read_again = {kind: span.end - span.first for kind, span in spans.items()}
+        if not self.state.begun:
+            self.state.begin_at({kind: span.first for kind, span in spans.items()})
+        for step in islice(self._restoring(spans), steps_max):
+            step()
         self.positions = {kind: start.offset for kind, start in starts.items()}
+
+    def _restoring(self, spans: Mapping[str, Span]) -> Iterator[Callable[[], None]]:
+        for kind, span in spans.items():
+            for offset in range(span.first, span.told):
+                yield partial(self._read_again, kind, offset)
+        if self.state.rebuilding:
+            newest = {part.part_id: part for part in self._world.performance}
+            yield partial(self.state.rebuilt, list(newest.values()))
+        for kind, span in spans.items():
+            for offset in range(span.told, span.end):
+                yield partial(self._read_again, kind, offset)
+
+    def _read_again(self, kind: str, offset: int) -> None:
+        self._take({kind: (offset, offset + 1)}, now=0)
+        self.state.written()
 
     def turn(self, counts: Mapping[str, int], *, now: int, commits: bool = True, writes: bool = True) -> None:
         """Take so many records of each input, in one transaction that commits or not."""
@@ -156,6 +181,7 @@ class PlayedLane:
         world.outcomes += [_outcome(each) for each in joined.outcomes]
         world.late += joined.late
         world.cohorts += finished.cohorts
+        world.performance += finished.performance
         world.expired.append(finished.expired.unlabeled)
         for kind, (_, end) in ranges.items():
             world.committed[kind] = self.positions[kind] = end

@@ -113,7 +113,17 @@ def test_an_outcome_is_told_again_only_when_it_changed(made: Logs, turns: list[d
         assert sorted(set(told)) == told
 
 
-FAULTS = st.sampled_from(["none", "aborted", "killed", "killed_unwritten", "disk_lost", "disk_lost_unwritten"])
+FAULTS = st.sampled_from(
+    [
+        "none",
+        "aborted",
+        "killed",
+        "killed_unwritten",
+        "disk_lost",
+        "disk_lost_unwritten",
+        "disk_lost_and_killed_again",
+    ]
+)
 
 
 @settings(max_examples=300, deadline=None)
@@ -131,6 +141,8 @@ def test_aborts_kills_and_lost_disks_change_nothing(made: Logs, turns: Sequence[
         lane.turn(counts, now=NOW, commits=fault != "aborted", writes=not fault.endswith("unwritten"))
         if fault.startswith(("killed", "disk_lost")):
             disk = disk if fault.startswith("killed") else MemoryDisk()
+            if fault.endswith("again"):
+                PlayedLane(world, disk, steps_max=sum(counts.values()))
             lane = PlayedLane(world, disk)
     lane.drain(now=NOW)
 
