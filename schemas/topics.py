@@ -160,7 +160,7 @@ MODEL_EVENTS = TopicKind(
     value="ModelEvent",
     retention_ms=365 * DAY_MS,
     owner="controller, trainer",
-    readers="sink, trainer, operators",
+    readers="controller, sink, trainer, operators",
     doc="What happened to models.",
 )
 DEAD_LETTERS = TopicKind(
