@@ -9,6 +9,7 @@ from penstock import wiring
 from penstock.cli.arguments import ModelName
 from penstock.cli.options import example, with_json, with_settings
 from penstock.cli.output import print_json, print_table, say
+from penstock.cli.performance import performance
 from runtime.settings import Settings
 
 
@@ -49,3 +50,6 @@ def errors(settings: Settings, name: str, *, as_json: bool) -> None:
         print_json({"model": name, "errors": rows})
         return
     print_table(rows, ("reason", "stage", "records", "last_failed_at", "remedy"))
+
+
+report.add_command(performance)

@@ -12,13 +12,14 @@ from consumers.documents import (
     prediction_document,
     receipt_document,
 )
+from consumers.performance import merged, performance_document
 from consumers.queries import SqliteStore
 from consumers.questions import Row
 from consumers.sinks.base import Document
 from consumers.sinks.sqlite import SqliteSink
 from consumers.stored_collections import COLLECTIONS
 from schemas.events import Command, DeploymentState, Label, Receipt
-from tests.consumers.stored import APRIL, DAY_MS, dead_letter, outcome, prediction
+from tests.consumers.stored import APRIL, DAY_MS, dead_letter, outcome, part, prediction
 from tests.house.sources import ROOT, fenced_blocks
 
 PAGE = (ROOT / "docs" / "analysts.md").read_text(encoding="utf-8")
@@ -33,7 +34,17 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> SqliteStore:
     path = tmp_path_factory.mktemp("analysts") / "store.sqlite"
     sink = SqliteSink(path)
     sink.setup()
-    rejected = sink.write([*_predictions(), *_labels(), *_outcomes(), *_control(), _receipt(), _letter()])
+    rejected = sink.write(
+        [
+            *_predictions(),
+            *_labels(),
+            *_outcomes(),
+            performance_document(merged([part(0)]), 1),
+            *_control(),
+            _receipt(),
+            _letter(),
+        ]
+    )
     sink.close()
     assert rejected == []
     return SqliteStore(path)
