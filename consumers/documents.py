@@ -237,6 +237,7 @@ def deployment_document(state: DeploymentState) -> Document:
             "standby": [asdict(version) for version in state.standby],
             "overrides": [asdict(override) for override in state.overrides],
             "rollout": None if state.rollout is None else asdict(state.rollout),
+            "shadows": [asdict(shadow) for shadow in state.shadows],
             "frozen_by": state.frozen_by,
             "cool_down_until": state.cool_down_until or None,
         },

@@ -214,6 +214,7 @@ DEPLOYMENTS = Collection(
         _json("standby", "versions kept loaded and warm"),
         _json("overrides", "entities pinned to a version"),
         _json("rollout", "the present or last rollout: strategy, phase, steps, evidence", nullable=True),
+        _json("shadows", "versions that score without serving"),
         _text("frozen_by", "who froze automation", nullable=True),
         _time("cool_down_until", "no rollout begins before", nullable=True),
     ),

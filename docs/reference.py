@@ -1,7 +1,8 @@
 """`python -m docs.reference`: write the reference pages and the picture; `--check` only compares.
 
 Settings, topics, rights, events, metrics, reasons, tables and the command line are described where they are
-declared; these pages are views of that. A page that is stale or not generated fails the check.
+declared; these pages are views of that, and so is the picture of a rollout's phases in its page. A
+page that is stale or not generated fails the check.
 """
 
 import difflib
@@ -16,6 +17,7 @@ from docs.pages.flow import flow_picture
 from docs.pages.lifecycle import lifecycle_page
 from docs.pages.metrics import metrics_page
 from docs.pages.reasons import reasons_page
+from docs.pages.rollouts import rollouts_page
 from docs.pages.settings import settings_page
 from docs.pages.tables import tables_page
 from docs.pages.topics import topics_page
@@ -32,6 +34,7 @@ PAGES: Mapping[str, Callable[[], str]] = {
     "reference/settings.md": settings_page,
     "reference/tables.md": tables_page,
     "reference/topics.md": topics_page,
+    "rollouts.md": rollouts_page,
 }
 
 

@@ -7,6 +7,7 @@ FrontDoorError
 ├── DecisionNotFoundError  the store has no decision of that id
 ├── DecisionAlteredError   a decision made again from the journal is another one
 ├── RolloutFailedError     a rollout that was watched has failed
+├── NoShadowError          a report has no shadow, or several, to be about
 ├── RowsRefusedError       some rows of a file could not be sent; the others were
 ├── RowsNotScoredError     some rows of a file could not be scored; the others were
 ├── OutputKindError        scores can't be written to a file of that kind
@@ -85,6 +86,15 @@ class RolloutFailedError(FrontDoorError):
     def __init__(self, model: str, reason: str) -> None:
         super().__init__(f"the rollout of {model} has failed: {reason}")
         self.reason = reason
+
+
+class NoShadowError(FrontDoorError):
+    """It is not clear which shadow is meant."""
+
+    def __init__(self, model: str, running: list[str]) -> None:
+        which = f"shadows of {model} are {', '.join(running)}: name one" if running else f"no shadow of {model} runs"
+        super().__init__(f"{which}; a version that was a shadow before can be named too")
+        self.running = running
 
 
 class RowsRefusedError(FrontDoorError):

@@ -14,7 +14,7 @@ from runtime.batch import KafkaMessage, OutgoingRecords, TopicPartitionKey
 from runtime.keeper import Keeper
 from runtime.membership import Membership
 from runtime.metrics import PARTITIONS, PARTITIONS_WAITING, REBALANCES, Meters
-from runtime.offsets import LastReceipts, StartOffset, start_offsets
+from runtime.offsets import Floors, LastReceipts, StartOffset, no_floors, start_offsets
 
 _log = structlog.get_logger("penstock.assignment")
 
@@ -37,7 +37,9 @@ class Assignment:
         deadline_s: float,
         meters: Meters,
         keeper: Keeper | None = None,
+        floors: Floors = no_floors,
     ) -> None:
+        self._floors = floors
         self._consumer = consumer
         self._membership = membership
         self._keeper = keeper
@@ -155,7 +157,13 @@ class Assignment:
     def _assigned(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
         self.rebalances += 1
         self._meters.add(REBALANCES)
-        starts = start_offsets(consumer, partitions, last_receipts=self._last_receipts, deadline_s=self._deadline_s)
+        starts = start_offsets(
+            consumer,
+            partitions,
+            last_receipts=self._last_receipts,
+            deadline_s=self._deadline_s,
+            floors=self._floors,
+        )
         self._membership.start(
             [TopicPartition(start.topic, start.partition, max(start.offset, start.log_start)) for start in starts]
         )

@@ -30,6 +30,18 @@ class RecordColumns:
     def __len__(self) -> int:
         return len(self.values)
 
+    def take(self, rows: Sequence[int]) -> "RecordColumns":
+        """Those rows, in that order."""
+        return RecordColumns(
+            topic=self.topic,
+            keys=[self.keys[row] for row in rows],
+            values=[self.values[row] for row in rows],
+            headers=[self.headers[row] for row in rows],
+            partitions=[self.partitions[row] for row in rows],
+            offsets=[self.offsets[row] for row in rows],
+            append_times=[self.append_times[row] for row in rows],
+        )
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Batch:

@@ -23,6 +23,11 @@ def outcomes_group(prefix: str) -> str:
     return group_of("outcomes", prefix)
 
 
+def shadow_group(prefix: str) -> str:
+    """The group of the shadow lane, which scores without serving."""
+    return group_of("shadow", prefix)
+
+
 def sink_group(prefix: str) -> str:
     """The group of the sink, which writes documents into the store."""
     return group_of("sink", prefix)

@@ -25,10 +25,11 @@ from runtime.watchdog import resident_bytes
 _SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 _RECORDS = (1, 2, 5, 10, 25, 50, 100, 250, 500, 1_000, 2_000, 5_000, 10_000)
 
-EVERY_ROLE = ("broker", "controller", "scorer", "outcomes", "sink", "trainer", "supervisor")
-LANES = ("controller", "scorer", "outcomes")
+EVERY_ROLE = ("broker", "controller", "scorer", "shadow", "outcomes", "sink", "trainer", "supervisor")
+LANES = ("controller", "scorer", "shadow", "outcomes")
 READERS = (*LANES, "sink")
-SCORERS = ("scorer",)
+SCORERS = ("scorer", "shadow")
+SHADOWS = ("shadow",)
 JOINERS = ("outcomes",)
 SINKS = ("sink",)
 TRAINERS = ("trainer",)
@@ -112,6 +113,13 @@ WATCHDOG_CALL_SECONDS = Metric(
 )
 SWAPS = Metric(
     name="penstock_swaps", kind="counter", doc="Deployments that came to serve.", roles=SCORERS, labels=("model",)
+)
+SHADOW_FAILURES = Metric(
+    name="penstock_shadow_failures",
+    kind="counter",
+    doc="Requests that a shadow could not score, which the live lane dealt with all the same.",
+    roles=SHADOWS,
+    labels=("model", "version", "reason"),
 )
 MODEL_VERSION_INFO = Metric(
     name="penstock_model_version_info",
@@ -271,6 +279,7 @@ METRICS = (
     PARTITIONS_WAITING,
     WATCHDOG_CALL_SECONDS,
     SWAPS,
+    SHADOW_FAILURES,
     MODEL_VERSION_INFO,
     OUTCOMES_MADE,
     OUTCOMES_EXPIRED,

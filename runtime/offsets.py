@@ -8,7 +8,7 @@ for until every partition has a clean answer, and explicit offsets are assigned.
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import structlog
 from confluent_kafka import OFFSET_INVALID, Consumer, KafkaException, TopicPartition
@@ -48,10 +48,23 @@ class StartOffset:
 LastReceipts = Callable[[Sequence[TopicPartitionKey]], Mapping[TopicPartitionKey, Receipt]]
 
 
+Floors = Callable[[], Mapping[TopicPartitionKey, int]]
+
+
+def no_floors() -> Mapping[TopicPartitionKey, int]:
+    """A lane that reads everything that it has not read yet."""
+    return {}
+
+
 def start_offsets(
-    consumer: Consumer, partitions: Sequence[TopicPartition], *, last_receipts: LastReceipts, deadline_s: float
+    consumer: Consumer,
+    partitions: Sequence[TopicPartition],
+    *,
+    last_receipts: LastReceipts,
+    deadline_s: float,
+    floors: Floors = no_floors,
 ) -> list[StartOffset]:
-    """Find the start of each partition, waiting for stable answers.
+    """Find the start of each partition, waiting for stable answers; never before its floor, if it has one.
 
     Raises `OffsetsUnavailableError` after `deadline_s`.
     """
@@ -62,7 +75,9 @@ def start_offsets(
     starts = []
     for found in committed:
         log_start = _log_start(consumer, found, deadline)
-        starts.append(_start(found, receipts.get((found.topic, found.partition)), log_start))
+        start = _start(found, receipts.get((found.topic, found.partition)), log_start)
+        floor = floors().get((found.topic, found.partition), start.offset)
+        starts.append(start if start.offset >= floor else replace(start, offset=floor))
     return starts
 
 

@@ -251,6 +251,14 @@ class RolloutSettings(Section):
         return self
 
 
+class ShadowSettings(Section):
+    """The shadow lane, in which versions score without serving."""
+
+    workers: int = Field(1, ge=1, le=64, description="shadow processes; the embedded broker allows one")
+    nice: int = Field(10, ge=0, le=19, description="how far it steps back for other processes of the machine")
+    batch_records_max: int = Field(2_000, ge=1, le=50_000, description="records polled into one batch")
+
+
 class RegistrySettings(Section):
     """What a model version may be, and when a worker believes it."""
 
@@ -499,6 +507,7 @@ class Settings(BaseSettings):
     outcomes: OutcomeSettings = OutcomeSettings()
     drift: DriftSettings = DriftSettings()
     rollout: RolloutSettings = RolloutSettings()
+    shadow: ShadowSettings = ShadowSettings()
     registry: RegistrySettings = RegistrySettings()
     policy: PolicySettings = PolicySettings()
     acting: ActingSettings = ActingSettings()
@@ -540,6 +549,8 @@ class Settings(BaseSettings):
     def _one_embedded_scorer(self) -> Self:
         if self.guarantee == "at_least_once" and self.workers > 1:
             raise ValueError("workers must be 1 on the embedded broker; name real servers in kafka.bootstrap_servers")
+        if self.guarantee == "at_least_once" and self.shadow.workers > 1:
+            raise ValueError("shadow.workers must be 1 on the embedded broker; name real servers")
         if self.guarantee == "at_least_once" and self.outcomes.workers > 1:
             raise ValueError("outcomes.workers must be 1 on the embedded broker; name real servers")
         return self

@@ -83,6 +83,33 @@ class Override:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PartitionEnd:
+    """The offset after the last record that a partition held at some moment."""
+
+    partition: int
+    offset: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShadowVersion:
+    """A version that scores without serving: requests from `starts` on, `share` of 10,000 by a hash of their ids.
+
+    `generation` is the deployment's when it began, `salt` the seed of the hash.
+    """
+
+    version: str
+    bundle: str
+    share: int
+    salt: int
+    generation: int
+    request_schema_id: int
+    prediction_schema_id: int
+    starts: tuple[PartitionEnd, ...]
+    started_by: str
+    started_at: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Stretch:
     """Labels and summed losses of both arms over event times in [start, end).
 
@@ -287,6 +314,7 @@ class DeploymentState:
     records: tuple[LossRecord, ...] = ()
     acts: tuple[ActOfAutomation, ...] = ()
     restraints: tuple[Restraint, ...] = ()
+    shadows: tuple[ShadowVersion, ...] = ()
 
     def serves(self, version: str) -> bool:
         """Whether the version has any share of the requests."""

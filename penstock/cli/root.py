@@ -23,6 +23,7 @@ _COMMANDS = {
     "automation": LazyCommand("penstock.cli.automation:automation", "What penstock does by itself, and may not do."),
     "rollout": LazyCommand("penstock.cli.rollout:rollout", "Change versions step by step, judged by evidence."),
     "rollback": LazyCommand("penstock.cli.rollout:rollback", "Go back to the version that served before, at once."),
+    "shadow": LazyCommand("penstock.cli.shadow:shadow", "Let a version score without serving, and compare it."),
     "decisions": LazyCommand("penstock.cli.decisions:decisions", "See what was decided, and make it again."),
     "score": LazyCommand("penstock.cli.score:score", "Score the rows of a file into another, without Kafka."),
     "requests": LazyCommand("penstock.cli.requests:requests", "Publish inference requests."),

@@ -13,6 +13,7 @@ from runtime.lane import Lane, LaneStep
 from runtime.last_receipts import receipts_reader
 from runtime.membership import build_membership
 from runtime.metrics import WATCHDOG_CALL_SECONDS, Meters
+from runtime.offsets import Floors, no_floors
 from runtime.receipts import ReceiptWriter
 from runtime.settings import Settings
 from runtime.watchdog import Watchdog
@@ -29,7 +30,8 @@ class LanePlan:
     """What one lane is, beside the settings: its name, group, slot and step.
 
     A lane with a `keeper` reads the same partitions of all its topics, and is told of their ends.
-    `batch_records_max`: where it differs from that of scoring.
+    `batch_records_max`: where it differs from that of scoring. `floors`: offsets before which it does
+    not begin.
     """
 
     name: str
@@ -42,6 +44,7 @@ class LanePlan:
     loss_signal: LossSignal
     keeper: Keeper | None = None
     batch_records_max: int | None = None
+    floors: Floors = no_floors
 
     @property
     def transactional_id(self) -> str:
@@ -65,6 +68,7 @@ def build_lane(
         deadline_s=ASSIGN_DEADLINE_S,
         meters=plan.meters,
         keeper=plan.keeper,
+        floors=plan.floors,
     )
     commit: Commit
     if settings.guarantee == "exactly_once":

@@ -1,16 +1,15 @@
 """A scorer's process: the scoring lane, with its fleet of loaded versions."""
 
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager
+from collections.abc import Callable
 
 import numpy as np
 import structlog
 
 from penstock import wiring
 from penstock.roles.lanes import LanePlan, build_lane
+from penstock.roles.scoring_parts import build_guard, build_loader, event_time_bounds, states_of
 from registry.errors import ShelfUnavailableError
-from runtime.batch import KafkaMessage
 from runtime.brake import Brake, Readers
 from runtime.clock import SystemClock
 from runtime.dead_letters import DeadLetterWriter
@@ -22,18 +21,14 @@ from runtime.metrics import Meters
 from runtime.process import Body
 from runtime.settings import Settings
 from runtime.watchdog import Watchdog
-from schemas.codec import EventCodec
-from schemas.errors import EventDecodeError, SchemaRegistryUnavailableError
-from schemas.events import DeploymentState
-from schemas.topics import DEPLOYMENTS, PREDICTIONS, Topics
+from schemas.errors import SchemaRegistryUnavailableError
+from schemas.topics import DEPLOYMENTS, PREDICTIONS
 from streams.scoring.fleet import Fleet
-from streams.scoring.loading import Loader
 from streams.scoring.profiler import Profiler
-from streams.scoring.scorer import ROLE_LIVE
+from streams.scoring.roles import ROLE_LIVE
 from streams.scoring.signals import SignalWriter
 from streams.scoring.step import ScoringStep
 from streams.scoring.strikes import Strikes
-from streams.scoring.validation import EventTimeBounds
 
 LANE = "scoring"
 CATCH_UP_S = 45.0
@@ -51,7 +46,16 @@ def build_body(settings: Settings, slot: int, meters: Meters) -> Body:
         cluster = cluster_id(settings.kafka)
         service = f"scorer-{slot}"
         signals = SignalWriter(topics=topics, codec=codec, clock=clock, cluster_id=cluster, service=service)
-        fleet = _fleet(settings, topics=topics, codec=codec, signals=signals, meters=meters)
+        strikes = Strikes(settings.run_dir / "strikes")
+        follower = Follower(settings.kafka, topics.of(DEPLOYMENTS))
+        fleet = Fleet(
+            known=states_of(follower.catch_up(CATCH_UP_S), codec),
+            news=lambda: states_of(follower.news(), codec),
+            loader=build_loader(settings, wiring.shelf(settings), strikes),
+            signals=signals,
+            meters=meters,
+            retry_on=(SchemaRegistryUnavailableError, ShelfUnavailableError),
+        )
         step = ScoringStep(
             fleet=fleet,
             topics=topics,
@@ -64,8 +68,8 @@ def build_body(settings: Settings, slot: int, meters: Meters) -> Body:
                 clock=clock,
                 value_bytes_max=settings.scoring.dead_letter_bytes_max,
             ),
-            bounds=_bounds(settings),
-            guard=_guard(settings, watchdog, fleet),
+            bounds=event_time_bounds(settings),
+            guard=build_guard(settings, watchdog, strikes, lambda model, _version: fleet.states[model].generation),
             profiler=Profiler(
                 settings.drift,
                 role=ROLE_LIVE,
@@ -103,57 +107,3 @@ def build_body(settings: Settings, slot: int, meters: Meters) -> Body:
         fleet.close()
 
     return run
-
-
-def _fleet(settings: Settings, *, topics: Topics, codec: EventCodec, signals: SignalWriter, meters: Meters) -> Fleet:
-    loader = Loader(
-        versions=wiring.shelf(settings),
-        schemas=wiring.schema_registry(settings),
-        strikes=Strikes(settings.run_dir / "strikes"),
-        decoder=settings.scoring.decoder,
-        value_bytes_max=settings.scoring.value_bytes_max,
-        quarantine=settings.scoring.quarantine,
-    )
-    follower = Follower(settings.kafka, topics.of(DEPLOYMENTS))
-    return Fleet(
-        known=_states(follower.catch_up(CATCH_UP_S), codec),
-        news=lambda: _states(follower.news(), codec),
-        loader=loader,
-        signals=signals,
-        meters=meters,
-        retry_on=(SchemaRegistryUnavailableError, ShelfUnavailableError),
-    )
-
-
-def _bounds(settings: Settings) -> EventTimeBounds:
-    past_s, ahead_s = settings.scoring.event_time_past_max_s, settings.scoring.event_time_ahead_max_s
-    return EventTimeBounds(
-        past_ms=None if past_s is None else int(past_s * 1_000),
-        ahead_ms=None if ahead_s is None else int(ahead_s * 1_000),
-    )
-
-
-def _guard(settings: Settings, watchdog: Watchdog, fleet: Fleet) -> Callable[[str, str], AbstractContextManager[None]]:
-    strikes = Strikes(settings.run_dir / "strikes")
-
-    def guard(model: str, version: str) -> AbstractContextManager[None]:
-        def strike(why: str) -> None:
-            strikes.add(model, version, fleet.states[model].generation, why)
-
-        return watchdog.limit(f"{model} {version} predict", settings.scoring.predict_timeout_s, strike)
-
-    return guard
-
-
-def _states(messages: Iterator[KafkaMessage], codec: EventCodec) -> Iterator[DeploymentState]:
-    for message in messages:
-        try:
-            yield codec.decode(DeploymentState, message.value())
-        except EventDecodeError as error:
-            _log.error(
-                "deployment not readable",
-                topic=message.topic(),
-                partition=message.partition(),
-                offset=message.offset(),
-                detail=str(error),
-            )

@@ -153,11 +153,12 @@ def _guardrails(readings: Sequence[View]) -> RenderableType:
 
 
 def _notes(view: View) -> list[RenderableType]:
-    notes = []
+    notes: list[str] = []
     overrides = _list(view["overrides"])
     if overrides:
         rules = ", ".join(f"{each['kind']} {each['value']} to {each['version']}" for each in overrides[:3])
         notes.append(f"pinned: {rules}{' ...' if len(overrides) > 3 else ''}")
+    notes += [f"shadow: version {each['version']} scores {_percent(each['share'])}" for each in _list(view["shadows"])]
     if view["cool_down_left_s"]:
         notes.append(f"cools down: no rollout begins for another {_time(view['cool_down_left_s'])}")
     notes += [

@@ -32,6 +32,7 @@ def view_of(state: DeploymentState, now: int, *, observed: Mapping[str, int] | N
         "withdrawn": [
             {"version": each.version, "state": each.state, "reason": each.reason} for each in state.withdrawn
         ],
+        "shadows": [{"version": each.version, "share": each.share / BUCKETS} for each in state.shadows],
         "rollout": None if rollout is None else _rollout(rollout, now),
     }
 

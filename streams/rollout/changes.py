@@ -201,5 +201,6 @@ def barred(state: DeploymentState, version: str, reason: str, *, issued_by: str,
         state,
         previous_version=None if state.previous_version == version else state.previous_version,
         standby=tuple(each for each in state.standby if each.version != version),
+        shadows=tuple(each for each in state.shadows if each.version != version),
         withdrawn=(*(each for each in state.withdrawn if each.version != version), withdrawn),
     )

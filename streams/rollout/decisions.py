@@ -26,6 +26,7 @@ from streams.rollout.inputs import (
     TimeInput,
     WindowInput,
 )
+from streams.rollout.shadowing import is_of_shadow, shadow_failed, shadow_start, shadow_stop
 from streams.rollout.standings import with_tally
 from streams.rollout.verdicts import Decision, Origin, Outcome, accepted, refused
 from streams.rollout.versions import automatic_objection, objection
@@ -63,12 +64,10 @@ def _on_command(state: DeploymentState | None, asked: CommandInput, now: int) ->
 
 
 def _on_event(state: DeploymentState | None, event: _Event, now: int) -> Decision:
-    """Take in what the event says, then do what is due."""
-    if state is not None and isinstance(event, TallyInput):
-        words = f"{event.tally.labels:,} matured labels of version {event.tally.version} for its record"
-        return Decision(outcome="noted", reason=words, state=with_tally(state, event.tally))
-    if state is not None and isinstance(event, SignalInput) and event.rules is not None:
-        return act_on(state, event.signal, event.rules, Origin(input_id=event.id, issued_by=CONTROLLER, now=now))
+    """What has nothing to do with a rollout first; else take in what the event says, then do what is due."""
+    apart = None if state is None else _apart(state, event, Origin(input_id=event.id, issued_by=CONTROLLER, now=now))
+    if apart is not None:
+        return apart
     if state is None or state.rollout is None:
         return Decision(outcome="ignored", reason="no rollout is under way", state=state)
     absorbed = _absorbed(state, event)
@@ -80,6 +79,18 @@ def _on_event(state: DeploymentState | None, event: _Event, now: int) -> Decisio
         return Decision(outcome="acted", reason="; ".join(settled.reasons), state=settled.state, events=settled.events)
     outcome: Outcome = "ignored" if settled.state == state else "noted"
     return Decision(outcome=outcome, reason=absorbed.reason, state=settled.state)
+
+
+def _apart(state: DeploymentState, event: _Event, origin: Origin) -> Decision | None:
+    """Records of versions, alarms that automation may act on, shadows that failed; None for all others."""
+    if isinstance(event, TallyInput):
+        words = f"{event.tally.labels:,} matured labels of version {event.tally.version} for its record"
+        return Decision(outcome="noted", reason=words, state=with_tally(state, event.tally))
+    if isinstance(event, SignalInput) and event.rules is not None:
+        return act_on(state, event.signal, event.rules, origin)
+    if isinstance(event, SignalInput) and is_of_shadow(event.signal):
+        return shadow_failed(state, event.signal, origin)
+    return None
 
 
 def _absorbed(state: DeploymentState, event: _Event) -> Absorbed:
@@ -149,6 +160,7 @@ def _activate(state: DeploymentState | None, asked: CommandInput, now: int) -> D
         records=state.records if state else (),
         acts=state.acts if state else (),
         restraints=state.restraints if state else (),
+        shadows=state.shadows if state else (),
     )
     origin = Origin(input_id=command.command_id, issued_by=command.issued_by, now=now)
     reason = f"activate by {command.issued_by}"
@@ -197,6 +209,8 @@ _HANDLERS: Mapping[str, _Handler] = {
     "reject": reject,
     "probe": _probe,
     "retrain": retrain,
+    "shadow_start": shadow_start,
+    "shadow_stop": shadow_stop,
     **people.HANDLERS,
     **restraints.HANDLERS,
 }

@@ -144,7 +144,7 @@ def outranked(state: DeploymentState | None, command: Command) -> str:
         return ""
     if command.action in _FOR_PEOPLE:
         return f"{command.action} is for people, and {command.issued_by} is none"
-    if state is None or command.action not in {"start", "activate", "abort", "rollback"}:
+    if state is None or command.action not in {"start", "activate", "abort", "rollback", "shadow_start"}:
         return ""
     if state.frozen_by is not None:
         return f"automation is frozen by {state.frozen_by}: `penstock rollout unfreeze {state.model}` lets it act"

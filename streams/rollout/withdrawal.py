@@ -40,6 +40,7 @@ def withdraw(state: DeploymentState, withdrawn: WithdrawnVersion) -> DeploymentS
         generation=state.generation + 1,
         previous_version=None if state.previous_version == withdrawn.version else state.previous_version,
         standby=tuple(each for each in state.standby if each.version != withdrawn.version),
+        shadows=tuple(each for each in state.shadows if each.version != withdrawn.version),
         withdrawn=(*_others(state, withdrawn.version), withdrawn),
     )
 

@@ -8,10 +8,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Collection, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, field, replace
-
-import numpy as np
-import numpy.typing as npt
+from dataclasses import dataclass, field
 
 from runtime.batch import (
     Batch,
@@ -26,11 +23,12 @@ from runtime.batch import (
 from runtime.clock import Clock
 from schemas.errors import SchemaRegistryUnavailableError
 from schemas.topics import REQUESTS, SHADOWS, Topics
+from streams.scoring.roles import ROLE_SHADOW
 from streams.scoring.scorer import score_records
 from streams.scoring.serving import Serving
 from streams.scoring.validation import EventTimeBounds
 
-ROLE_SHADOW, ARM = "shadow", "backfill"
+ARM = "backfill"
 _UNBOUNDED = EventTimeBounds(past_ms=None, ahead_ms=None)
 
 
@@ -122,7 +120,7 @@ class BackfillStep:
         """The records whose event time lies in the span; what can't be read has none."""
         requests, _rejections = self._serving.decoder.decode(columns.values)
         inside = (requests.event_times >= self._span.since) & (requests.event_times < self._span.until)
-        return columns if inside.all() and len(inside) == len(columns) else _taken(columns, requests.rows[inside])
+        return columns if inside.all() and len(inside) == len(columns) else columns.take(requests.rows[inside].tolist())
 
     def _scored(self, columns: RecordColumns) -> list[OutgoingRecords]:
         if not len(columns):
@@ -134,26 +132,14 @@ class BackfillStep:
             now=self._clock.now_ms(),
             guard=self._guard,
             timer=time.perf_counter,
+            role=ROLE_SHADOW,
         )
         rows = found.predictions.requests.rows.tolist()
         self._pending.scored += len(rows)
         self._pending.refused.update(rejection.reason.value for rejection in found.rejections)
         if not rows:
             return []
-        values = self._serving.encoder.encode(replace(found.predictions, role=ROLE_SHADOW))
+        values = self._serving.encoder.encode(found.predictions)
         self._encoded_bytes += sum(map(len, values))
         topic = self._topics.of(SHADOWS, self._serving.state.model)
         return [OutgoingRecords(topic=topic, keys=[columns.keys[row] for row in rows], values=values)]
-
-
-def _taken(columns: RecordColumns, rows: npt.NDArray[np.int64]) -> RecordColumns:
-    chosen = rows.tolist()
-    return RecordColumns(
-        topic=columns.topic,
-        keys=[columns.keys[row] for row in chosen],
-        values=[columns.values[row] for row in chosen],
-        headers=[columns.headers[row] for row in chosen],
-        partitions=[columns.partitions[row] for row in chosen],
-        offsets=[columns.offsets[row] for row in chosen],
-        append_times=[columns.append_times[row] for row in chosen],
-    )

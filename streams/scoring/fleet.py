@@ -7,7 +7,7 @@ backoff.
 """
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -56,8 +56,15 @@ class _Load:
     due: float = field(default=0.0)
 
 
+def model_of(state: DeploymentState) -> str:
+    return state.model
+
+
 class Fleet:
-    """`serving` is what scores now; `take_changes` is called between batches."""
+    """`serving` is what scores now; `take_changes` is called between batches.
+
+    What is in it goes by the names that `name_of` gives: of a deployment the model, of a shadow its own.
+    """
 
     def __init__(
         self,
@@ -68,7 +75,9 @@ class Fleet:
         signals: SignalWriter,
         meters: Meters,
         retry_on: tuple[type[Exception], ...],
+        name_of: Callable[[DeploymentState], str] = model_of,
     ) -> None:
+        self._name_of = name_of
         self._news = news
         self._loader = loader
         self._signals = signals
@@ -94,46 +103,53 @@ class Fleet:
         """Start loading what is new, and swap in what has been loaded since."""
         for state in self._news():
             self._take(state)
-        for model, load in list(self._loads.items()):
+        for name, load in list(self._loads.items()):
             if load.future is None and time.monotonic() >= load.due:
                 load.future = self._executor.submit(self._loader.load, load.state)
             elif load.future is not None and load.future.done():
-                self._finish(model, load, load.future)
+                self._finish(name, load, load.future)
 
     def take_announcements(self) -> list[OutgoingRecords]:
         announcements, self._announcements = self._announcements, []
         return announcements
+
+    def keep(self, names: Collection[str]) -> None:
+        """Let go of all others."""
+        for known in (self.states, self.serving, self._loads):
+            for name in [name for name in known if name not in names]:
+                del known[name]
 
     def close(self) -> None:
         self._executor.shutdown(wait=False, cancel_futures=True)
 
     def _take(self, state: DeploymentState) -> None:
         """Most news are of the same generation: evidence has grown, and nothing changes for scoring."""
-        known = self.states.get(state.model)
-        self.states[state.model] = state
-        if known is not None and known.generation == state.generation:
+        name = self._name_of(state)
+        known = self.states.get(name)
+        self.states[name] = state
+        if known is not None and (known.generation, known.salt) == (state.generation, state.salt):
             return
         serving = self._loader.at_hand(state)
         if serving is None:
-            self._loads[state.model] = _Load(state)
+            self._loads[name] = _Load(state)
             return
-        self._loads.pop(state.model, None)
+        self._loads.pop(name, None)
         self._swap(serving)
 
-    def _finish(self, model: str, load: _Load, future: "Future[Serving]") -> None:
+    def _finish(self, name: str, load: _Load, future: "Future[Serving]") -> None:
         try:
             serving = future.result()
         except ServedVersionRefusedError as error:
             self._refused(load.state, error)
-            del self._loads[model]
+            del self._loads[name]
         except self._retry_on as error:
             load.failures += 1
             load.future = None
             wait_s = min(RETRY_FIRST_S * 2.0 ** min(load.failures - 1, 20), RETRY_MOST_S)
             load.due = time.monotonic() + wait_s
-            _log.warning("versions not loadable now", model=model, retry_in_s=wait_s, detail=str(error))
+            _log.warning("versions not loadable now", model=load.state.model, retry_in_s=wait_s, detail=str(error))
         else:
-            del self._loads[model]
+            del self._loads[name]
             self._swap(serving)
             self._executor.submit(self._warm, serving.state)
 
@@ -146,29 +162,32 @@ class Fleet:
 
     def _swap(self, serving: Serving) -> None:
         state = serving.state
-        self.serving[state.model] = serving
+        self.serving[self._name_of(state)] = serving
         self._meters.add(SWAPS, model=state.model)
-        self._meters.forget(MODEL_VERSION_INFO, model=state.model)
-        for served in state.versions:
-            self._meters.set(
-                MODEL_VERSION_INFO,
-                1,
-                model=state.model,
-                version=served.version,
-                arm=served.arm,
-                bundle=served.bundle,
-                generation=str(state.generation),
-            )
+        self._measure(state.model)
         versions = ",".join(served.version for served in state.versions)
         _log.info("swapped", model=state.model, version=versions, generation=state.generation)
         for version, why in serving.quarantined.items():
             _log.error("version quarantined", model=state.model, version=version, why=why)
-            self._announcements.append(self._signals.version_quarantined(state.model, version, state.generation, why))
+            self._announcements.append(self._signals.version_quarantined(state, version, why))
         if state.rollout is not None and state.rollout.phase == PENDING:
-            self._announcements.append(self._signals.version_loaded(state.model, versions, state.generation))
+            self._announcements.append(self._signals.version_loaded(state))
+
+    def _measure(self, model: str) -> None:
+        """Say which versions of a model are loaded here, and as what."""
+        self._meters.forget(MODEL_VERSION_INFO, model=model)
+        for serving in self.serving.values():
+            for served in serving.state.versions if serving.state.model == model else ():
+                self._meters.set(
+                    MODEL_VERSION_INFO,
+                    1,
+                    model=model,
+                    version=served.version,
+                    arm=served.arm,
+                    bundle=served.bundle,
+                    generation=str(serving.state.generation),
+                )
 
     def _refused(self, state: DeploymentState, error: ServedVersionRefusedError) -> None:
         _log.error("version refused", model=state.model, version=error.version, why=str(error))
-        self._announcements.append(
-            self._signals.version_refused(state.model, error.version, state.generation, str(error))
-        )
+        self._announcements.append(self._signals.version_refused(state, error.version, str(error)))

@@ -7,6 +7,7 @@ hashed. An override gives entities to a version whatever their bucket.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -14,10 +15,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import xxhash
 
+from schemas.columns import RequestColumns
 from schemas.events import DeploymentState, Override
 
 BUCKETS = 10_000
 NO_BUCKET = -1
+NOBODY = -1
+"""In place of a version's index: the request is not scored here."""
 Ints = npt.NDArray[np.int64]
 Mask = npt.NDArray[np.bool_]
 
@@ -35,6 +39,31 @@ class Routes:
     pinned: Mask | None = None
 
 
+class Routing(Protocol):
+    """Says which version scores which request."""
+
+    def route(self, requests: RequestColumns) -> Routes:
+        """A version for each request, or `NOBODY`."""
+        ...
+
+
+class Sample:
+    """Routes a share of the requests to the only version, the others to nobody; the hash of an id decides."""
+
+    def __init__(self, *, share: int, salt: int) -> None:
+        self._share = share
+        self._salt = salt
+
+    def route(self, requests: RequestColumns) -> Routes:
+        """Version 0 or `NOBODY`."""
+        rows = len(requests.rows)
+        nobody = np.full(rows, NO_BUCKET, dtype=np.int64)
+        if self._share >= BUCKETS:
+            return Routes(versions=np.zeros(rows, dtype=np.int64), buckets=nobody)
+        chosen = _buckets(requests.request_ids, self._salt) < self._share
+        return Routes(versions=np.where(chosen, 0, NOBODY), buckets=nobody)
+
+
 class Router:
     """Routes entities by one deployment; what can be known before is worked out once."""
 
@@ -44,7 +73,11 @@ class Router:
         self._owners = _owners(state) if len(self._serving) > 1 else None
         self._rules = _rules(state)
 
-    def route(self, entity_ids: pa.StringArray) -> Routes:
+    def route(self, requests: RequestColumns) -> Routes:
+        """Each request where its entity goes."""
+        return self.entities(requests.entity_ids)
+
+    def entities(self, entity_ids: pa.StringArray) -> Routes:
         """Route each entity by rule, else by the bucket ranges, which cover every bucket once."""
         routes = self._by_bucket(entity_ids)
         if not self._rules:
@@ -63,16 +96,19 @@ class Router:
                 versions=np.full(len(entity_ids), self._serving[0], dtype=np.int64),
                 buckets=np.full(len(entity_ids), NO_BUCKET, dtype=np.int64),
             )
-        digest, salt = xxhash.xxh64_intdigest, self._salt
-        entities = entity_ids.cast(pa.binary()).to_pylist()
-        hashed = np.array([digest(entity_id, salt) for entity_id in entities], dtype=np.uint64)
-        buckets = (hashed % BUCKETS).astype(np.int64)
+        buckets = _buckets(entity_ids, self._salt)
         return Routes(versions=self._owners[buckets], buckets=buckets)
 
 
 def route(entity_ids: pa.StringArray, state: DeploymentState) -> Routes:
     """Route each entity by the deployment."""
-    return Router(state).route(entity_ids)
+    return Router(state).entities(entity_ids)
+
+
+def _buckets(ids: pa.StringArray, salt: int) -> Ints:
+    digest = xxhash.xxh64_intdigest
+    hashed = np.array([digest(each, salt) for each in ids.cast(pa.binary()).to_pylist()], dtype=np.uint64)
+    return (hashed % BUCKETS).astype(np.int64)
 
 
 def bucket(entity_id: str, salt: int) -> int:

@@ -1,4 +1,4 @@
-"""One model's records in, predictions and rejections out: the pure middle of the scoring lane.
+"""One model's records in, predictions and rejections out: the pure middle of the scoring and shadow lanes.
 
 Decode, validate, route, then one estimator call per version on all of its rows. A row that
 can't be scored is rejected alone. No client, clock, thread or randomness is used here; how long
@@ -18,15 +18,14 @@ from runtime.batch import RecordColumns
 from schemas.columns import PredictionColumns, Rejection, RequestColumns
 from schemas.reasons import Reason
 from streams.scoring.bisection import Part, score_span
-from streams.scoring.routing import Routes
+from streams.scoring.roles import ARM_PINNED, ROLE_LIVE
+from streams.scoring.routing import NOBODY, Routes, Routing
 from streams.scoring.serving import Serving
 from streams.scoring.validation import EventTimeBounds, validate
 
 Guard = Callable[[str, str], AbstractContextManager[None]]
 Timer = Callable[[], float]
 Ints = npt.NDArray[np.int64]
-ROLE_LIVE = "live"
-PINNED = "pinned"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,9 +86,17 @@ class _Answers:
 
 
 def score_records(
-    records: RecordColumns, serving: Serving, *, bounds: EventTimeBounds, now: int, guard: Guard, timer: Timer
+    records: RecordColumns,
+    serving: Serving,
+    *,
+    bounds: EventTimeBounds,
+    now: int,
+    guard: Guard,
+    timer: Timer,
+    role: str = ROLE_LIVE,
+    routing: Routing | None = None,
 ) -> ScoredRecords:
-    """Score what can be scored.
+    """Score what can be scored, and what the routing, by default the deployment's own, gives to a version.
 
     `guard(model, version)` is entered around each estimator call; `timer` gives seconds that only rise.
     """
@@ -101,7 +108,7 @@ def score_records(
     rejections += invalid
     if not valid.all():
         requests = requests.take(np.flatnonzero(valid))
-    routes = serving.router.route(requests.entity_ids)
+    routes = (routing or serving.router).route(requests)
     routed = timer()
     answers = _Answers.empty(len(requests.rows))
     parts = []
@@ -120,8 +127,11 @@ def score_records(
         parts.append(_version_rows(index, part, refused, answers.scores[members], stages))
     stage_seconds = {"decode": decode_s, "validate": routed - decoded, "score": timer() - routed}
     kept = np.flatnonzero(answers.scored)
-    assert len(kept) + len(rejections) == len(records), (len(kept), len(rejections), len(records))
-    predictions = _predictions(records, requests, kept, serving=serving, answers=answers, routes=routes, now=now)
+    left = int(np.count_nonzero(routes.versions == NOBODY))
+    assert len(kept) + len(rejections) + left == len(records), (len(kept), len(rejections), left, len(records))
+    predictions = _predictions(
+        records, requests, kept, serving=serving, answers=answers, routes=routes, now=now, role=role
+    )
     return ScoredRecords(predictions=predictions, rejections=rejections, versions=parts, stage_seconds=stage_seconds)
 
 
@@ -202,6 +212,7 @@ def _predictions(
     answers: _Answers,
     routes: Routes,
     now: int,
+    role: str,
 ) -> PredictionColumns:
     whole = len(kept) == len(requests.rows)
     scored = requests if whole else requests.take(kept)
@@ -210,7 +221,7 @@ def _predictions(
     kept_rows = kept.tolist()
     return PredictionColumns(
         model=serving.state.model,
-        role=ROLE_LIVE,
+        role=role,
         generation=serving.state.generation,
         scored_at=now,
         requests=scored,
@@ -231,7 +242,7 @@ def _arms(names: list[str], routes: Routes, kept: Ints) -> list[str]:
     arms = _each(names, routes.versions[kept])
     if routes.pinned is None:
         return arms
-    return [PINNED if pinned else arm for arm, pinned in zip(arms, routes.pinned[kept].tolist(), strict=True)]
+    return [ARM_PINNED if pinned else arm for arm, pinned in zip(arms, routes.pinned[kept].tolist(), strict=True)]
 
 
 def _each(names: list[str], indices: Ints) -> list[str]:

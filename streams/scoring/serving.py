@@ -7,7 +7,7 @@ from registry.loaded import LoadedVersion
 from schemas.columns import RequestDecoder
 from schemas.events import DeploymentState
 from schemas.prediction_encoder import PredictionEncoder
-from streams.scoring.routing import Router
+from streams.scoring.routing import Router, Routing
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,7 +19,7 @@ class Serving:
     quarantined: Mapping[str, str]
     decoder: RequestDecoder
     encoder: PredictionEncoder
-    router: Router = field(init=False)
+    router: Routing = field(init=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "router", Router(self.state))

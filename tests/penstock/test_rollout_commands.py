@@ -207,3 +207,50 @@ def test_a_decision_that_is_not_there_is_said_so(penstock: Command) -> None:
     ended = penstock("decisions", "show", "crates:99999")
 
     assert (ended.code, "penstock decisions list NAME" in ended.err) == (1, True)
+
+
+def test_a_shadow_scores_beside_what_serves_from_its_start_on(penstock: Command, tmp_path: Path) -> None:
+    """Requests from before it are not scored; the report compares the others; stopped, it scores no more."""
+    send(penstock, tmp_path, "before")
+    arms(penstock, "before")
+    started = penstock("shadow", "start", CRATES, "3")
+    send(penstock, tmp_path, "during")
+    live = arms(penstock, "during")
+    assert eventually(lambda: shadowed(penstock, "during") == ENTITIES)
+    report = penstock("shadow", "report", CRATES, "--json").json
+    words = penstock("shadow", "report", CRATES, "3")
+    shown = status(penstock)["shadows"]
+    stopped = penstock("shadow", "stop", CRATES)
+    again = penstock("shadow", "stop", CRATES)
+
+    assert started.code == 0, started.err
+    assert set(live.values()) == {("live", "1")}
+    assert shadowed(penstock, "before") == 0
+    assert (report["version"], report["live_versions"], report["compared"]) == ("3", ["1"], ENTITIES)
+    assert (report["agreement"], report["entities_flipped"]) == (1.0, 0)
+    assert "50% quantile" in words.out
+    assert shown == [{"version": "3", "share": 1.0}]
+    assert stopped.code == 0, stopped.err
+    assert (again.code, "shadows are: none" in again.err) == (1, True)
+
+
+def shadowed(penstock: Command, prefix: str) -> int:
+    query = f"SELECT count(*) AS n FROM shadows WHERE request_id LIKE '{prefix}-%'"
+    return int(penstock("query", query, "--json").json[0]["n"])
+
+
+def test_a_rollback_needs_no_registry(penstock: Command, crates: Shop) -> None:
+    """Shelf and schema ids are away: what serves goes on, and goes back to the version before."""
+    penstock("activate", CRATES, "2")
+    assert eventually(lambda: phase(penstock) == "Successful")
+    registry, away = crates.data_dir / "registry", crates.data_dir / "registry-away"
+    registry.rename(away)
+    try:
+        back = penstock("rollback", CRATES, "--json")
+        made_anew = registry.exists()
+    finally:
+        away.rename(registry)
+
+    assert back.code == 0, back.err
+    assert "version 1 serves again" in back.json["answer"]
+    assert not made_anew
