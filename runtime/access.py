@@ -22,6 +22,8 @@ OPERATORS = "operators"
 CONSUMERS = "consumers"
 EVERY_PROCESS = "every process"
 ANY_NAME = "*"
+# The outcome lane joins labels that come late: it asks how long predictions are kept before it relies on them.
+_SEES: dict[str, tuple[Operation, ...]] = {"outcomes": ("describe", "describe-configs")}
 _WORDS: dict[Operation, str] = {
     "read": "Read",
     "write": "Write",
@@ -95,7 +97,7 @@ def _everywhere(prefix: str) -> list[Grant]:
     operators: tuple[Operation, ...] = ("create", "describe", "describe-configs")
     return [
         *(
-            Grant(role=role, resource="topic", name=name, pattern=pattern, operations=("describe",))
+            Grant(role=role, resource="topic", name=name, pattern=pattern, operations=_SEES.get(role, ("describe",)))
             for role in PROCESSES
         ),
         Grant(role=OPERATORS, resource="topic", name=name, pattern=pattern, operations=operators),

@@ -294,9 +294,8 @@ def _call(kafka: KafkaSettings, call: Any) -> Any:
     except KafkaException as error:
         fault: KafkaError = error.args[0]
         if fault.code() in _DENIED:
-            raise AccessDeniedError(
-                fault.str(), "docs/reference/access.md says which rights each role needs"
-            ) from error
+            remedy = "docs/reference/access.md says what each role may"
+            raise AccessDeniedError(f"ask the broker this ({fault.str()})", remedy) from error
         raise BrokerUnreachableError(kafka.bootstrap_servers, fault.str()) from error
 
 
