@@ -11,6 +11,7 @@ _STARTED, _TRAINED = "RolloutStarted", "Trained"
 _OF_A_ROLLOUT = frozenset(
     {"Widened", "Paused", "Resumed", "Inconclusive", "Promoted", "RolledBack", "CandidateDropped", "Pinned", "Advised"}
 )
+_OF_THE_SHELF = frozenset({"Registered", "Validated"})
 _OF_A_VERSION = frozenset(
     {"ApprovalGiven", "Approved", "Rejected", _STARTED, "Activated", "Barred", "Unbarred", "Retired", "Refused"}
 )
@@ -47,8 +48,9 @@ class Step:
 def linked(moments: Sequence[Moment], causes: Mapping[str, str]) -> list[Moment]:
     """The moments in the order of time, each with the one that led to it; `causes`: what commands say caused them."""
     known: dict[str, Moment] = {}
+    requests = {version: each.caused_by for each in moments if each.kind == _TRAINED for version in each.versions}
     for moment in sorted(moments, key=lambda each: (each.at, each.kind in _ASIDE)):
-        leader = _leader(moment, tuple(known.values()), causes)
+        leader = _leader(moment, tuple(known.values()), causes, requests)
         known[moment.id] = replace(moment, led_by="" if leader is None else leader.id)
     return list(known.values())
 
@@ -66,9 +68,17 @@ def _grown(leader: str, followers: Mapping[str, Sequence[Moment]]) -> Iterator[S
         yield Step(moment=moment, followed_by=tuple(_grown(moment.id, followers)))
 
 
-def _leader(moment: Moment, earlier: Sequence[Moment], causes: Mapping[str, str]) -> Moment | None:
-    """By the decision it is part of, by what it says itself or its command says, else by what it belongs to."""
+def _leader(
+    moment: Moment, earlier: Sequence[Moment], causes: Mapping[str, str], requests: Mapping[str, str]
+) -> Moment | None:
+    """By the decision it is part of, by what it says itself or its command says, else by what it belongs to.
+
+    `requests`: by version the request to retrain that it was made for; the shelf tells of it before the trainer.
+    """
     backwards = earlier[::-1]
+    if moment.kind in _OF_THE_SHELF:
+        named = {requests.get(version, "") for version in moment.versions}
+        return next((each for each in backwards if each.id in named or each.caused_by == moment.caused_by), None)
     if moment.kind in _ASIDE:
         main = next((each for each in backwards if each.caused_by == moment.caused_by), None)
         if main is not None:

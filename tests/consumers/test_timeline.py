@@ -32,6 +32,7 @@ def moment(kind: str, minute: int, *, caused_by: str = "", versions: str = "2", 
 CHAIN = [
     moment("drift", 0, versions="1"),
     moment("RetrainRequested", 1, versions="1", caused_by="drift"),
+    moment("Registered", 2, caused_by="bundle"),
     moment("Trained", 2, caused_by="RetrainRequested"),
     moment("Refused", 3, caused_by="Trained:canary"),
     moment("ApprovalGiven", 4, caused_by="c1"),
@@ -45,11 +46,12 @@ CAUSES = {"Trained:canary": "Trained", "Approved:canary": "Approved", "c1": ""}
 TREE: dict[str, object] = {
     "drift": {
         "RetrainRequested": {
+            "Registered": {},
             "Trained": {
                 "Refused": {},
                 "ApprovalGiven": {},
                 "Approved": {"RolloutStarted": {"Widened": {}, "Promoted": {"Superseded": {}}}},
-            }
+            },
         }
     }
 }
@@ -75,6 +77,13 @@ def test_what_nothing_led_to_stands_alone() -> None:
     apart = [moment("Activated", 0, caused_by="c1"), moment("drift", 1), moment("RolloutStarted", 2, caused_by="c2")]
 
     assert [len(step.followed_by) for step in trees(linked(apart, {}))] == [0, 0, 0]
+
+
+def test_what_a_person_registered_and_what_came_of_it() -> None:
+    """Nobody asked for it, so it begins a chain of its own."""
+    added = [moment("Registered", 0, caused_by="bundle"), moment("Validated", 1, caused_by="bundle")]
+
+    assert shape(trees(linked(added, {}))) == {"Registered": {"Validated": {}}}
 
 
 def test_what_is_taken_back_is_under_the_alarm() -> None:

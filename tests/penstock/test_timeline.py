@@ -39,7 +39,7 @@ def test_a_chain_as_text() -> None:
     lines = drawn(chain, width=200).splitlines()
 
     assert lines[0] == "1970-01-01T00:00:00.000Z  drift 1:"
-    assert [line.index("1970") for line in lines] == [0, 4, 8, 12, 12, 12, 16, 20, 20, 24]
+    assert [line.index("1970") for line in lines] == [0, 4, 8, 8, 12, 12, 12, 16, 20, 20, 24]
 
 
 def test_what_a_person_sees(data_dir: Path, capsys: pytest.CaptureFixture[str]) -> None:
