@@ -16,8 +16,10 @@ import orjson
 
 from registry.errors import ShelfUnavailableError, VersionExistsError, VersionNotFoundError
 from registry.statements import SignedStatement, read_statements
+from schemas.layout import mark_layout, require_layout
 from schemas.signature import Task
 
+LAYOUT_VERSION = 1
 LOCK_TIMEOUT_S = 30.0
 APPROVALS_MAX = 1_000
 _TABLE = """
@@ -141,6 +143,7 @@ class Catalogue:
                 connection.execute("pragma synchronous = full")
                 connection.execute("begin immediate")
                 connection.execute(_TABLE)
+                mark_layout(connection, self._path, layout=LAYOUT_VERSION)
                 connection.execute(_REFITS)
                 connection.execute(_APPROVALS)
                 connection.execute(_SETTLEMENTS)
@@ -175,6 +178,7 @@ class Catalogue:
             with closing(
                 sqlite3.connect(f"{self._path.absolute().as_uri()}?mode=rw", timeout=LOCK_TIMEOUT_S, uri=True)
             ) as connection:
+                require_layout(connection, self._path, newest=LAYOUT_VERSION)
                 yield connection
         except (OSError, sqlite3.Error) as error:
             raise _unavailable(self._path, error) from error

@@ -140,6 +140,10 @@ class Manifest:
 def _require_format(found: object) -> None:
     known = {each.name for each in fields(Manifest)}
     optional = {each.name for each in fields(Manifest) if each.default is not MISSING} - {"format"}
+    if isinstance(found, dict) and isinstance(found.get("format"), int) and found["format"] > FORMAT:
+        raise ValueError(
+            f"it has format {found['format']}, and this penstock knows formats up to {FORMAT}: upgrade first"
+        )
     if not isinstance(found, dict) or not known - optional <= set(found) <= known:
         raise ValueError("fields are missing or unknown")
     if found["format"] != FORMAT:

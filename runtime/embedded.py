@@ -19,8 +19,10 @@ from confluent_kafka import Producer
 from runtime.follower import Follower
 from runtime.kafka import SYSTEM_PARTITION, build_producer, ensure_topics
 from runtime.settings import KafkaSettings, Settings
+from schemas.layout import mark_layout
 from schemas.topics import DEPLOYMENTS, Topics
 
+LAYOUT_VERSION = 1
 _FLUSH_S = 10.0
 _log = structlog.get_logger("penstock.embedded")
 
@@ -65,6 +67,7 @@ class SavedRecords:
         self._topic = topic
         path.parent.mkdir(parents=True, exist_ok=True)
         self._connection = sqlite3.connect(path)
+        mark_layout(self._connection, path, layout=LAYOUT_VERSION)
         self._connection.execute("PRAGMA journal_mode=WAL")
         self._connection.execute(
             "CREATE TABLE IF NOT EXISTS records (topic TEXT, key BLOB, value BLOB, PRIMARY KEY (topic, key))"

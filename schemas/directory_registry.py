@@ -12,6 +12,7 @@ from pathlib import Path
 
 from schemas.compatibility import check_backward
 from schemas.errors import SchemaNotFoundError, SchemaRegistryUnavailableError
+from schemas.layout import require_layout
 from schemas.schema_text import canonical_form, require_valid
 
 LAYOUT_VERSION = 1
@@ -99,7 +100,7 @@ class DirectoryRegistry:
     def _prepare(self, connection: sqlite3.Connection) -> None:
         """Make the tables; changing the journal mode does not wait for locks, so it is repeated."""
         deadline = time.monotonic() + self._timeout_s
-        while connection.execute("PRAGMA user_version").fetchone()[0] != LAYOUT_VERSION:
+        while require_layout(connection, self._path, newest=LAYOUT_VERSION) < LAYOUT_VERSION:
             try:
                 connection.execute("PRAGMA journal_mode = WAL")
                 for statement in _TABLES:

@@ -4,11 +4,14 @@ SchemaError
 ├── SchemaNotFoundError            the registry is reachable and has no such schema
 ├── SchemaIncompatibleError        a new schema would break readers of the old one
 ├── SchemaRegistryUnavailableError the registry can't be asked now; ask again later
+├── StateTooNewError               a file was written by a newer penstock
 ├── SignatureError                 a signature contradicts itself or another one
 ├── EventDecodeError               bytes on one of penstock's own topics are not the event
 ├── RequestBodyError               one request's bytes can't be read, with the reason code
 └── RequestValueError              a producer's value does not fit the request schema
 """
+
+from pathlib import Path
 
 from schemas.reasons import Reason
 
@@ -38,6 +41,18 @@ class SchemaIncompatibleError(SchemaError):
 
 class SchemaRegistryUnavailableError(SchemaError):
     """The registry did not give a definite answer; the call may be repeated."""
+
+
+class StateTooNewError(SchemaError):
+    """A file was written by a newer penstock, whose layout this one does not know."""
+
+    def __init__(self, path: Path, *, found: int, newest: int) -> None:
+        super().__init__(
+            f"{path} has layout {found}, and this penstock knows layouts up to {newest}: run the newer penstock that "
+            "wrote it, or bring back the copy from before the upgrade"
+        )
+        self.path = path
+        self.found = found
 
 
 class SignatureError(SchemaError):

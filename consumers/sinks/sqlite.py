@@ -21,8 +21,10 @@ from consumers.sinks.sqlite_tables import (
     upsert_sql,
 )
 from consumers.stored_collections import COLLECTIONS
+from schemas.layout import mark_layout
 
 BUSY_TIMEOUT_S = 2.0
+LAYOUT_VERSION = 1
 _CHECKPOINT_PAGES = 4_000
 _PRIMARY_CODE = 0xFF
 _PASSING_CODES = frozenset(
@@ -54,6 +56,7 @@ class SqliteSink:
             wanted = ".".join(map(str, VERSION_MIN))
             raise StoreOutdatedError(f"SQLite {sqlite3.sqlite_version} is too old: {wanted} or newer is needed")
         with self._transaction() as connection:
+            mark_layout(connection, self._path, layout=LAYOUT_VERSION)
             for collection in COLLECTIONS:
                 connection.execute(table_sql(collection))
                 _add_missing_columns(connection, collection.name)
