@@ -5,7 +5,6 @@ read, and is never printed; a public key is the base64 of its 32 bytes, for the 
 """
 
 import base64
-import binascii
 import os
 import stat
 from collections.abc import Iterable
@@ -81,11 +80,18 @@ def is_signed_by(content: bytes, signature: str, public_keys: Iterable[str]) -> 
 
 def _holds(content: bytes, signature: str, public_key: str) -> bool:
     try:
-        key = Ed25519PublicKey.from_public_bytes(base64.b64decode(public_key, validate=True))
-        key.verify(base64.b64decode(signature, validate=True), content)
-    except (InvalidSignature, ValueError, binascii.Error):
+        Ed25519PublicKey.from_public_bytes(_bytes(public_key)).verify(_bytes(signature), content)
+    except (InvalidSignature, ValueError):
         return False
     return True
+
+
+def _bytes(text: str) -> bytes:
+    """What `_text` made of them; base64 has other spellings of the same bytes, which are none of ours."""
+    content = base64.b64decode(text, validate=True)
+    if _text(content) != text:
+        raise ValueError("not the one way to write it")
+    return content
 
 
 def _text(content: bytes) -> str:

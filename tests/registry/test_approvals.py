@@ -4,7 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
@@ -107,6 +107,7 @@ def test_a_person_may_have_an_old_key_and_a_new_one(people: People) -> None:
     assert not approval_of(SUBJECT, yes(people, "bob"), rotated).approved
 
 
+@settings(deadline=None)
 @given(st.lists(st.sampled_from(["ann", "bob", "carol", "mallory"]), max_size=8), st.integers(0, 3))
 def test_approved_means_enough_people_of_whom_one_did_not_register_it(
     people: People, signers: list[str], required: int
