@@ -14,7 +14,7 @@ from confluent_kafka import Consumer, KafkaException, TopicPartition
 from runtime.batch import TopicPartitionKey
 from runtime.membership import Membership
 from runtime.metrics import PARTITIONS, REBALANCES, Meters
-from runtime.offsets import OffsetsUnavailableError, start_offsets
+from runtime.offsets import OffsetsUnavailableError, Stopping, start_offsets
 
 _RETRY_EVERY_S = 0.2
 _CALL_S = 5.0
@@ -27,7 +27,7 @@ class SinkAssignment:
 
     `answered` turns true with the group's first answer, even if it gives nothing. `lost` counts
     offsets that were gone before they were read. `measured` are the positions as they were last
-    measured, for other threads to read.
+    measured, for other threads to read. `stopping` tells whether to wait for offsets any longer.
     """
 
     def __init__(self, consumer: Consumer, *, membership: Membership, deadline_s: float, meters: Meters) -> None:
@@ -40,6 +40,7 @@ class SinkAssignment:
         self.answered = False
         self.lost = 0
         self.measured: Mapping[TopicPartitionKey, int] = {}
+        self.stopping: Stopping = _never
 
     def subscribe(self, topics: Sequence[str]) -> None:
         """Read exactly these topics from now on."""
@@ -88,7 +89,9 @@ class SinkAssignment:
     def _assigned(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
         self.answered = True
         self._meters.add(REBALANCES)
-        starts = start_offsets(consumer, partitions, last_receipts=lambda _: {}, deadline_s=self._deadline_s)
+        starts = start_offsets(
+            consumer, partitions, last_receipts=lambda _: {}, deadline_s=self._deadline_s, stopping=self.stopping
+        )
         for start in starts:
             place = (start.topic, start.partition)
             log_start, log_end = self._log_extent(place)
@@ -136,3 +139,7 @@ class SinkAssignment:
                 _log.warning("log not readable yet", topic=place[0], partition=place[1], detail=str(error.args[0]))
             time.sleep(_RETRY_EVERY_S)
         raise OffsetsUnavailableError(f"the extent of {place[0]} partition {place[1]} could not be read")
+
+
+def _never() -> bool:
+    return False

@@ -10,6 +10,7 @@ and one bounded batch waits; nothing is lost and scoring does not notice.
 import sys
 import threading
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import TypeVar
 
 import structlog
@@ -40,6 +41,7 @@ from runtime.metrics import (
     Meters,
 )
 from runtime.metrics import DEAD_LETTERS as DEAD_LETTERED
+from runtime.offsets import StopRequestedError
 from runtime.settings import Settings
 from runtime.stopwatch import Stopwatch
 from schemas.codec import EventCodec
@@ -128,9 +130,10 @@ class SinkLoop:
         `ready` is called once the group has answered. Raises what only a restart can mend.
         """
         is_ready = False
+        self._assignment.stopping = stop.is_set
         try:
             self._patiently(self._setup, stop)
-            with self._lag_watch:
+            with self._lag_watch, suppress(StopRequestedError):
                 while not stop.is_set():
                     self._intake.discover()
                     self._assignment.measure()

@@ -14,7 +14,7 @@ from runtime.batch import KafkaMessage, OutgoingRecords, TopicPartitionKey
 from runtime.keeper import Keeper
 from runtime.membership import Membership
 from runtime.metrics import PARTITIONS, PARTITIONS_WAITING, REBALANCES, Meters
-from runtime.offsets import Floors, LastReceipts, StartOffset, no_floors, start_offsets
+from runtime.offsets import Floors, LastReceipts, StartOffset, Stopping, no_floors, start_offsets
 
 _log = structlog.get_logger("penstock.assignment")
 
@@ -24,7 +24,8 @@ LossSignal = Callable[[StartOffset], OutgoingRecords]
 class Assignment:
     """Tracks owned partitions through rebalances; used on the lane's thread only, but for `measured`.
 
-    `measured` are the positions as they were when they were last measured, for others to read.
+    `measured` are the positions as they were when they were last measured, for others to read;
+    `stopping` tells whether to wait for offsets any longer.
     """
 
     def __init__(
@@ -52,6 +53,7 @@ class Assignment:
         self._losses: dict[TopicPartitionKey, StartOffset] = {}
         self._signals: list[OutgoingRecords] = []
         self.rebalances = 0
+        self.stopping: Stopping = _never
         self.measured: Mapping[TopicPartitionKey, int] = {}
 
     @property
@@ -163,6 +165,7 @@ class Assignment:
             last_receipts=self._last_receipts,
             deadline_s=self._deadline_s,
             floors=self._floors,
+            stopping=self.stopping,
         )
         self._membership.start(
             [TopicPartition(start.topic, start.partition, max(start.offset, start.log_start)) for start in starts]
@@ -211,3 +214,7 @@ class Assignment:
             waiting = self._held | self._losses.keys()
             if waiting:
                 self._consumer.pause([TopicPartition(*each) for each in waiting])
+
+
+def _never() -> bool:
+    return False

@@ -10,6 +10,7 @@ no framework; scale-out is more processes in the group.
 import threading
 import time
 from collections.abc import Callable, Collection, Sequence
+from contextlib import suppress
 from typing import Protocol
 
 import structlog
@@ -31,6 +32,7 @@ from runtime.metrics import (
     TRANSACTION_SECONDS,
     Meters,
 )
+from runtime.offsets import StopRequestedError
 from runtime.receipts import ReceiptWriter
 
 _log = structlog.get_logger("penstock.lane")
@@ -111,9 +113,10 @@ class Lane:
         batch that failed more often than the backoff allows.
         """
         self._commit.prepare()
+        self._assignment.stopping = stop.is_set
         self._step.refresh()
         ready()
-        with self._lag_watch:
+        with self._lag_watch, suppress(StopRequestedError):
             while not stop.is_set():
                 self._step.refresh()
                 self._follow_step()

@@ -45,6 +45,11 @@ class StartOffset:
         return max(self.log_start - self.offset, 0)
 
 
+class StopRequestedError(Exception):
+    """The process was asked to stop while it waited; what it would have been told no longer matters."""
+
+
+Stopping = Callable[[], bool]
 LastReceipts = Callable[[Sequence[TopicPartitionKey]], Mapping[TopicPartitionKey, Receipt]]
 
 
@@ -62,19 +67,21 @@ def start_offsets(
     *,
     last_receipts: LastReceipts,
     deadline_s: float,
+    stopping: Stopping,
     floors: Floors = no_floors,
 ) -> list[StartOffset]:
     """Find the start of each partition, waiting for stable answers; never before its floor, if it has one.
 
-    Raises `OffsetsUnavailableError` after `deadline_s`.
+    Raises `OffsetsUnavailableError` after `deadline_s`, and `StopRequestedError` within one call's
+    time once `stopping` says so.
     """
     deadline = time.monotonic() + deadline_s
-    committed = _committed(consumer, partitions, deadline)
+    committed = _committed(consumer, partitions, deadline, stopping)
     unknown = [(found.topic, found.partition) for found in committed if found.offset == OFFSET_INVALID]
     receipts = last_receipts(unknown) if unknown else {}
     starts = []
     for found in committed:
-        log_start = _log_start(consumer, found, deadline)
+        log_start = _log_start(consumer, found, deadline, stopping)
         start = _start(found, receipts.get((found.topic, found.partition)), log_start)
         floor = floors().get((found.topic, found.partition), start.offset)
         starts.append(start if start.offset >= floor else replace(start, offset=floor))
@@ -93,7 +100,9 @@ def _start(committed: TopicPartition, receipt: Receipt | None, log_start: int) -
     )
 
 
-def _committed(consumer: Consumer, partitions: Sequence[TopicPartition], deadline: float) -> list[TopicPartition]:
+def _committed(
+    consumer: Consumer, partitions: Sequence[TopicPartition], deadline: float, stopping: Stopping
+) -> list[TopicPartition]:
     wanted = [TopicPartition(partition.topic, partition.partition) for partition in partitions]
     while True:
         try:
@@ -107,10 +116,10 @@ def _committed(consumer: Consumer, partitions: Sequence[TopicPartition], deadlin
             _log.warning("committed offsets not stable yet", detail=str(faults[0]))
         if time.monotonic() >= deadline:
             raise OffsetsUnavailableError(f"committed offsets of {len(wanted)} partitions had no stable answer")
-        time.sleep(_RETRY_EVERY_S)
+        _wait(stopping)
 
 
-def _log_start(consumer: Consumer, partition: TopicPartition, deadline: float) -> int:
+def _log_start(consumer: Consumer, partition: TopicPartition, deadline: float, stopping: Stopping) -> int:
     while True:
         try:
             low, _high = consumer.get_watermark_offsets(
@@ -121,7 +130,13 @@ def _log_start(consumer: Consumer, partition: TopicPartition, deadline: float) -
             _log.warning("log start not readable yet", topic=partition.topic, detail=str(error.args[0]))
         if time.monotonic() >= deadline:
             raise OffsetsUnavailableError(f"the log start of {partition.topic} could not be read")
-        time.sleep(_RETRY_EVERY_S)
+        _wait(stopping)
+
+
+def _wait(stopping: Stopping) -> None:
+    if stopping():
+        raise StopRequestedError
+    time.sleep(_RETRY_EVERY_S)
 
 
 def _left(deadline: float, most: float) -> float:
