@@ -89,6 +89,9 @@ class SinkAssignment:
     def _assigned(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
         self.answered = True
         self._meters.add(REBALANCES)
+        if self.stopping():
+            # A consumer that closes still tells of partitions, and never again of their offsets.
+            return
         starts = start_offsets(
             consumer, partitions, last_receipts=lambda _: {}, deadline_s=self._deadline_s, stopping=self.stopping
         )

@@ -159,6 +159,9 @@ class Assignment:
     def _assigned(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
         self.rebalances += 1
         self._meters.add(REBALANCES)
+        if self.stopping():
+            # A consumer that closes still tells of partitions, and never again of their offsets.
+            return
         starts = start_offsets(
             consumer,
             partitions,
