@@ -11,9 +11,9 @@ import orjson
 
 from benchmarks.contender import ROOT, Turn
 from benchmarks.open_loop import Latency
+from benchmarks.page import write_lane_part
 
 RESULTS = ROOT / "benchmarks" / "results" / "lane.json"
-PAGE = ROOT / "docs" / "benchmarks.md"
 LIBRARIES = ("confluent-kafka", "fastavro", "faust-streaming", "numpy", "pyruhvro", "scikit-learn")
 
 PAGE_TEXT = """\
@@ -104,11 +104,11 @@ def write_report(report: Report) -> None:
     """Write both files."""
     RESULTS.parent.mkdir(parents=True, exist_ok=True)
     RESULTS.write_bytes(orjson.dumps(_as_json(report), option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE))
-    PAGE.write_text(as_markdown(report), encoding="utf-8")
+    write_lane_part(as_markdown(report))
 
 
 def as_markdown(report: Report) -> str:
-    """The page `docs/benchmarks.md`."""
+    """What `docs/benchmarks.md` says of the lane."""
     return PAGE_TEXT.format(
         machine=_machine(),
         throughput="\n".join(_throughput_row(name, turns) for name, turns in report.turns.items()),

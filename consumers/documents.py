@@ -28,6 +28,7 @@ from schemas.events import (
 from schemas.outcome_schema import LABEL_FIELDS
 from schemas.positions import label_revision, position_revision
 from schemas.reasons import Reason
+from schemas.topics import PRODUCER_HEADER
 
 PersonalFeatures = Callable[[str], frozenset[str]]
 
@@ -207,6 +208,7 @@ def dead_letter_document(letter: DeadLetter, *, personal: bool) -> Document:
             "value_bytes": letter.value_bytes,
             "value_sha256": letter.value_sha256,
             "value_truncated": letter.value_truncated,
+            "producer": _producer_of(letter),
             "headers": [{"name": header.name} if personal else _plain_header(header) for header in letter.headers],
             "append_time": letter.append_time,
             "failed_at": letter.failed_at,
@@ -392,6 +394,12 @@ def log_document(entry: LogEntry, position: RecordPosition) -> Document:
         },
         entry.logged_at,
     )
+
+
+def _producer_of(letter: DeadLetter) -> str | None:
+    """Who sent the record, if its producer says so."""
+    names = [header.value for header in letter.headers if header.name == PRODUCER_HEADER and header.value]
+    return names[0].decode(errors="replace") if names else None
 
 
 def _plain_header(header: Header) -> dict[str, FieldValue]:

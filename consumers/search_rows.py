@@ -21,12 +21,13 @@ def rows_of(answer: Mapping[str, Any]) -> Iterator[Columns]:
 
 
 def hit_row(hit: Mapping[str, Any]) -> Columns:
-    """A document with its id, and what else was asked for of it.
+    """A document with its id, and what else was asked for of it; `fields` are lists, mostly of one value.
 
-    >>> hit_row({"_id": "one", "_source": {"score": 0.5}})
-    {'id': 'one', 'score': 0.5}
+    >>> hit_row({"_id": "one", "_source": {"score": 0.5}, "fields": {"features.origin": ["EWR"]}})
+    {'id': 'one', 'score': 0.5, 'features.origin': 'EWR'}
     """
-    return {"id": hit["_id"], **hit.get("_source", {}), **hit.get("fields", {})}
+    fields = {name: values[0] if len(values) == 1 else values for name, values in hit.get("fields", {}).items()}
+    return {"id": hit["_id"], **hit.get("_source", {}), **fields}
 
 
 def bucket_rows(aggregations: Mapping[str, Any]) -> Iterator[Columns]:

@@ -58,7 +58,8 @@ class Collection:
     """A kind of document: a table in SQLite, monthly indices in Elasticsearch.
 
     `time`: the field that says when it happened, by which months are told apart. `monthly` is false
-    where that time may change from one revision to the next, so that all have to lie in one index.
+    where that time may change from one document of an id to the next, so that all lie in one index.
+    `per_request`: there is a document for each request, though without features.
     `kept`: what decided or was decided, which is few and is never pruned unless it is named.
     `indexes`: groups of fields that are searched together. `revised`: of two documents with the
     same id the one of the higher revision stays. `position`: the fields that say where the input
@@ -71,6 +72,7 @@ class Collection:
     fields: tuple[StoredField, ...]
     indexes: tuple[tuple[str, ...], ...] = ()
     monthly: bool = True
+    per_request: bool = False
     kept: bool = False
     revised: bool = False
     position: tuple[str, ...] = ()
@@ -85,9 +87,9 @@ class Collection:
         return any(field.shape is JsonShape.FEATURES for field in self.fields)
 
     @cached_property
-    def per_request(self) -> bool:
+    def large(self) -> bool:
         """Whether there is a document for each request, so that one shard of an index may not hold them."""
-        return self.per_model or not self.monthly
+        return self.per_model or self.per_request
 
 
 def _text(name: str, doc: str, *, nullable: bool = False) -> StoredField:
@@ -187,6 +189,7 @@ DEAD_LETTERS = Collection(
         _integer("value_bytes", "length of the whole original value"),
         _text("value_sha256", "hash of the whole original value"),
         StoredField("value_truncated", FieldKind.BOOLEAN, "whether `value` is cut"),
+        _text("producer", "who sent the record, as its header `producer` says", nullable=True),
         _json("headers", "the original headers"),
         _time("append_time", "when Kafka accepted the record"),
         _time("failed_at", "when the fault was found"),
@@ -219,6 +222,7 @@ DEPLOYMENTS = Collection(
         _time("cool_down_until", "no rollout begins before", nullable=True),
     ),
     indexes=(("model", "generation"),),
+    monthly=False,
     kept=True,
 )
 RECEIPTS = Collection(
@@ -356,6 +360,7 @@ LABELS = Collection(
     indexes=(("request_id",), ("model", "event_time")),
     revised=True,
     monthly=False,
+    per_request=True,
 )
 OUTCOMES = Collection(
     name="outcomes",

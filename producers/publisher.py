@@ -14,6 +14,7 @@ from producers.errors import DeliveryFailedError
 from producers.holdback import Holdback
 from runtime.kafka import build_producer
 from runtime.settings import Settings
+from schemas.topics import PRODUCER_HEADER
 
 _QUEUE_WAIT_S = 0.1
 PARTITION_BY_KEY = -1
@@ -28,6 +29,9 @@ class Publisher:
     def __init__(self, settings: Settings, holdback: Holdback | None = None) -> None:
         self._settings = settings
         self._producer = build_producer(settings.kafka)
+        self._headers: list[tuple[str, str | bytes | None]] = []
+        if settings.producers.name:
+            self._headers.append((PRODUCER_HEADER, settings.producers.name.encode()))
         self._holdback = holdback
         self._failure: KafkaError | None = None
         self._failed_topic = ""
@@ -83,7 +87,9 @@ class Publisher:
         deadline = time.monotonic() + self._settings.producers.delivery_timeout_s
         while True:
             try:
-                self._producer.produce(topic, value, key=key, partition=partition, on_delivery=self._delivered)
+                self._producer.produce(
+                    topic, value, key=key, partition=partition, headers=self._headers, on_delivery=self._delivered
+                )
             except BufferError:
                 self._producer.poll(_QUEUE_WAIT_S)
                 self._raise_failure()

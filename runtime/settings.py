@@ -378,6 +378,7 @@ class TrainerSettings(Section):
 class ProducerSettings(Section):
     """What publishes requests, labels and commands."""
 
+    name: str = Field("", description="who sends, said in the header `producer` of every record; empty: nobody says")
     personal_key: SecretStr | None = Field(None, description="tokenizes features marked personal (HMAC-SHA256)")
     personal_key_file: Path | None = Field(None, description="a file that holds the key")
     delivery_timeout_s: Seconds = Field(60.0, description="a record that the broker has not accepted by then failed")
@@ -404,7 +405,7 @@ class StoreSettings(HttpServerSettings):
         description="`penstock store prune` keeps so many besides the running one; none: it must be told",
     )
     bulk_bytes_max: int = Field(1 << 20, ge=1 << 16, description="of one bulk request to Elasticsearch")
-    bulk_requests_max: int = Field(2, ge=1, le=16, description="bulk requests to Elasticsearch under way at once")
+    bulk_requests_max: int = Field(3, ge=1, le=16, description="bulk requests to Elasticsearch under way at once")
     api_key: SecretStr | None = Field(None, description="of Elasticsearch, as it was encoded; instead of a user")
     api_key_file: Path | None = Field(None, description="a file that holds the API key")
     request_timeout_s: float = Field(

@@ -11,6 +11,8 @@ from typing import Literal
 
 MODEL_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
 DAY_MS = 86_400_000
+PRODUCER_HEADER = "producer"
+"""The Kafka header in which whoever sends a record may say its name, as UTF-8."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -39,6 +39,7 @@ FeaturesOf = Callable[[str], Sequence[Feature]]
 SUBMIT_DEADLINE_S = 10.0
 """After this a write begins no further request, so that the sink's group never waits too long for a poll."""
 _REFUSED_WHOLE = (400, 413)
+_ANYTHING = "docs._source,docs.error.type"
 _NDJSON = {"content-type": "application/x-ndjson", "accept": "application/json"}
 _JSON = {"content-type": "application/json", "accept": "application/json"}
 _BY_NAME = {collection.name: collection for collection in COLLECTIONS}
@@ -146,18 +147,26 @@ class ElasticsearchSink:
         positioned = [line for line in lines if _BY_NAME[line.document.collection].position]
         if not positioned:
             return []
-        wanted = sorted({name for line in positioned for name in _BY_NAME[line.document.collection].position})
-        found = self._client_request(
-            "/_mget",
-            {"_source": ",".join(wanted), "filter_path": "docs._id,docs._source,docs.error.type"},
-            orjson.dumps({"docs": [{"_index": line.index, "_id": line.key} for line in positioned]}),
-            headers=_JSON,
-        )["docs"]
         notes: list[Document] = []
-        for line, stored in zip(positioned, found, strict=True):
+        for line, stored in zip(positioned, self._look_up(positioned), strict=False):
             collection = _BY_NAME[line.document.collection]
             notes += repeat_documents(line.document, collection, stored=_position(stored, collection))
         return notes
+
+    def _look_up(self, lines: Sequence[BulkLine]) -> Sequence[Mapping[str, Any]]:
+        """What is stored of the positions of these documents, in order; nothing, when none of them is there.
+
+        Mostly none is, so that is asked first: its answer is a few bytes, however many documents there are.
+        """
+        wanted = sorted({name for line in lines for name in _BY_NAME[line.document.collection].position})
+        body = orjson.dumps({"docs": [{"_index": line.index, "_id": line.key} for line in lines]})
+        for told in (_ANYTHING, f"docs._id,{_ANYTHING}"):
+            found: Sequence[Mapping[str, Any]] = self._client_request(
+                "/_mget", {"_source": ",".join(wanted), "filter_path": told}, body, headers=_JSON
+            ).get("docs", [])
+            if not found:
+                break
+        return found
 
     def _bulk(self, lines: Sequence[BulkLine]) -> Sequence[Verdict]:
         """One bulk request; one that is refused as a whole is halved until the document at fault is alone."""

@@ -85,7 +85,7 @@ def _template(
     features: Sequence[Feature],
     priority: int,
 ) -> dict[str, Any]:
-    shards = settings.shards if collection.per_request else 1
+    shards = settings.shards if collection.large else 1
     index_settings = {
         **live_settings_of(settings),
         "number_of_shards": str(shards),

@@ -44,7 +44,7 @@ class ScriptedElasticsearch:
             with self._lock:
                 return self._bulk(body)
         if path.startswith("/_mget"):
-            return 200, {"docs": [self._found(wanted) for wanted in orjson.loads(body)["docs"]]}
+            return 200, self._looked_up(orjson.loads(body)["docs"], with_ids="_id" in path)
         if path.startswith("/_index_template"):
             return 200, {"index_templates": [], "acknowledged": True}
         return 200, {}
@@ -66,9 +66,15 @@ class ScriptedElasticsearch:
         self.documents[key] = source
         return {"status": 201}
 
-    def _found(self, wanted: Mapping[str, Any]) -> dict[str, Any]:
-        source = self.documents.get(wanted["_id"])
-        return {"_id": wanted["_id"], **({} if source is None else {"_source": source})}
+    def _looked_up(self, wanted: list[dict[str, Any]], *, with_ids: bool) -> dict[str, Any]:
+        """Every document in order with its id, or without ids only those that are there."""
+        found = [(each["_id"], self.documents.get(each["_id"])) for each in wanted]
+        told = [
+            {**({"_id": key} if with_ids else {}), **({} if source is None else {"_source": source})}
+            for key, source in found
+        ]
+        docs = [each for each in told if each]
+        return {"docs": docs} if docs else {}
 
 
 @contextmanager

@@ -1,94 +1,119 @@
-"""The questions of docs/analysts.md are asked of a store, and each has an answer."""
+"""The questions of docs/analysts.md are asked of both stores, and the answers are the same."""
 
+from collections.abc import Iterator, Mapping
+from itertools import pairwise
+
+import orjson
 import pytest
 
-from consumers.documents import (
-    RecordPosition,
-    command_document,
-    dead_letter_document,
-    deployment_document,
-    label_document,
-    outcome_document,
-    prediction_document,
-    receipt_document,
-)
-from consumers.performance import merged, performance_document
 from consumers.queries import SqliteStore
 from consumers.questions import Row
-from consumers.sinks.base import Document
+from consumers.searches import ElasticsearchStore
+from consumers.sinks.base import FieldValue
+from consumers.sinks.elasticsearch import ElasticsearchSink
 from consumers.sinks.sqlite import SqliteSink
 from consumers.stored_collections import COLLECTIONS
-from schemas.events import Command, DeploymentState, Label, Receipt
-from tests.consumers.stored import APRIL, DAY_MS, dead_letter, outcome, part, prediction
+from tests.consumers.stored import FEATURES
+from tests.docs.analysts_sample import sample_documents
 from tests.house.sources import ROOT, fenced_blocks
+from tests.services.elasticsearch_server import ElasticsearchServer
 
 PAGE = (ROOT / "docs" / "analysts.md").read_text(encoding="utf-8")
-QUESTIONS = [sql for language, sql in fenced_blocks(PAGE) if language == "sql"]
-REQUESTS = 48
-CLUSTER = "cluster"
+BLOCKS = [(language, text) for language, text in fenced_blocks(PAGE) if language in ("sql", "console")]
+QUESTIONS = [text for language, text in BLOCKS if language == "sql"]
+PAIRS = [
+    (sql, search)
+    for (language, sql), (next_language, search) in pairwise(BLOCKS)
+    if (language, next_language) == ("sql", "console")
+]
+WANTED = (
+    "predict for X, and why",
+    "spread, by version",
+    "wrong, by segment",
+    "took longest",
+    "whose was it",
+    "served when",
+    "far behind",
+)
+PREFIX = "penstock"
+
+
+def named(sql: str) -> str:
+    """A question by its first words, for the list of tests."""
+    return " ".join(sql.split())[:60]
 
 
 @pytest.fixture(scope="module")
-def store(tmp_path_factory: pytest.TempPathFactory) -> SqliteStore:
-    """Two days of flights under two versions, a label for every second of them, one dead letter."""
+def embedded(tmp_path_factory: pytest.TempPathFactory) -> SqliteStore:
+    """The sample in the embedded store."""
     path = tmp_path_factory.mktemp("analysts") / "store.sqlite"
     sink = SqliteSink(path)
     sink.setup()
-    rejected = sink.write(
-        [
-            *_predictions(),
-            *_labels(),
-            *_outcomes(),
-            performance_document(merged([part(0)]), 1),
-            *_control(),
-            _receipt(),
-            _letter(),
-        ]
-    )
+    assert sink.write(sample_documents()) == []
     sink.close()
-    assert rejected == []
     return SqliteStore(path)
 
 
-@pytest.mark.parametrize("sql", QUESTIONS, ids=lambda sql: " ".join(sql.split())[:40])
-def test_every_question_has_an_answer(store: SqliteStore, sql: str) -> None:
+@pytest.fixture(scope="module")
+def searched(elasticsearch: ElasticsearchServer) -> Iterator[ElasticsearchStore]:
+    """The sample in Elasticsearch, under the prefix that the page has."""
+    settings = elasticsearch.store_settings(PREFIX)
+    sink = ElasticsearchSink(settings, features_of=lambda _model: FEATURES)
+    sink.setup()
+    assert sink.write(sample_documents()) == []
+    sink.close()
+    elasticsearch.refresh(PREFIX)
+    yield ElasticsearchStore(settings)
+    elasticsearch.store_settings(PREFIX)
+
+
+@pytest.mark.parametrize("sql", QUESTIONS, ids=named)
+def test_every_question_has_an_answer(embedded: SqliteStore, sql: str) -> None:
     """Each SQL block of the page is a question that the store understands and can answer."""
-    rows = store.query(sql)
-
-    assert rows != []
-    assert all(None not in row.values() for row in rows)
+    assert embedded.query(sql) != []
 
 
-def test_the_page_has_five_questions_and_more(store: SqliteStore) -> None:
-    """Nobody removes the questions without noticing."""
-    assert len(QUESTIONS) >= 5
+@pytest.mark.services
+@pytest.mark.parametrize(("sql", "search"), PAIRS, ids=[named(sql) for sql, _search in PAIRS])
+def test_both_stores_give_the_same_answer(
+    embedded: SqliteStore, searched: ElasticsearchStore, sql: str, search: str
+) -> None:
+    """Row by row and column by column."""
+    expected, found = in_one_order(embedded.query(sql)), in_one_order(searched.query(search))
+
+    assert len(expected) == len(found)
+    for wanted, row in zip(expected, found, strict=True):
+        assert pytest.approx(wanted) == row
 
 
-def test_days_and_versions_are_told_apart(store: SqliteStore) -> None:
-    """The first question gives one row for each version and day."""
-    rows = store.query(QUESTIONS[0])
-
-    expected = [("1", "2013-04-01", 24), ("2", "2013-04-02", 24)]
-    assert expected == [(row["version"], row["day"], row["predictions"]) for row in rows]
+@pytest.mark.services
+def test_the_example_of_a_search_is_answered(searched: ElasticsearchStore) -> None:
+    """Each console block of the page, those without SQL beside them too."""
+    assert all(searched.query(text) != [] for language, text in BLOCKS if language == "console")
 
 
-def test_error_rates_come_with_their_coverage(store: SqliteStore) -> None:
-    """The second question judges the labeled half alone and says that it is half."""
-    rows = store.query(QUESTIONS[1])
+def test_each_question_is_written_in_both_languages() -> None:
+    """Nobody adds a question in one alone, or takes away one that analysts have."""
+    headings = [line for line in PAGE.splitlines() if line.startswith("### ")]
 
-    expected: list[Row] = [
-        {"version": version, "predictions": 24, "labeled": 12, "coverage": 0.5, "error_rate": 0.0}
-        for version in ("1", "2")
-    ]
-    assert expected == sorted(rows, key=lambda row: str(row["version"]))
+    assert len(PAIRS) == len(QUESTIONS)
+    assert [words for words in WANTED if not any(words in heading for heading in headings)] == []
 
 
-def test_a_request_is_traced_to_who_activated_its_version(store: SqliteStore) -> None:
-    """The last questions follow one request to its label, its deployment and its receipt."""
-    traced, receipt = (store.query(sql)[0] for sql in QUESTIONS[-2:])
+def test_answers_are_right(embedded: SqliteStore) -> None:
+    """Known figures of the sample: half is labeled, a twelfth of version 1's known ones was wrong."""
+    by_version = {row["version"]: row for row in embedded.query(_about("FROM cohorts"))}
+    letters = {
+        (row["reason"], row["producer"]): row["doc_count"] for row in embedded.query(_about("FROM dead_letters"))
+    }
+    slowest = embedded.query(_about("ORDER BY latency_ms"))
+    segments = embedded.query(_about("FROM outcomes"))
 
-    assert (traced["truth"], traced["activated_by"]) == ("0", "ada")
-    assert (receipt["lane"], receipt["scored"]) == ("scoring", 48)
+    assert (by_version["1"]["predicted"], by_version["1"]["labeled"]) == (28, 12)
+    assert by_version["1"]["error_rate"] == pytest.approx(1 / 12)
+    assert letters == {("truncated", "shop"): 2, ("no_key", "shop"): 1, ("truncated", None): 1}
+    assert [row["latency_ms"] for row in slowest] == list(range(47, 37, -1))
+    assert sum(int(str(row["doc_count"])) for row in segments) == 23
 
 
 @pytest.mark.parametrize("table", [collection.name for collection in COLLECTIONS])
@@ -97,94 +122,22 @@ def test_every_table_is_named(table: str) -> None:
     assert f"| `{table}` |" in PAGE
 
 
-def _predictions() -> list[Document]:
-    features = [{"origin": origin, "dest": "LAX"} for origin in ("EWR", "JFK", "LGA")]
-    return [
-        prediction_document(
-            prediction(
-                number,
-                request_id=f"request-{number}",
-                version=str(number // 24 + 1),
-                generation=number // 24 + 1,
-                features=features[number % 3],
-            ),
-            cluster_id=CLUSTER,
-            personal=frozenset(),
-        )
-        for number in range(REQUESTS)
-    ]
+def in_one_order(rows: list[Row]) -> list[dict[str, object]]:
+    """Rows in an order that both stores share, with JSON as text with sorted keys."""
+    plain = [{name: _plain(value) for name, value in row.items()} for row in rows]
+    return sorted(plain, key=lambda row: [_comparable(row[name]) for name in sorted(row)])
 
 
-def _labels() -> list[Document]:
-    return [
-        label_document(
-            Label(
-                model="flights",
-                request_id=f"request-{number}",
-                entity_id=f"N{number % 7}",
-                label="0",
-                event_time=APRIL + 3 * DAY_MS,
-            )
-        )
-        for number in range(1, REQUESTS, 2)
-    ]
+def _comparable(value: object) -> str:
+    return f"{value:.6g}" if isinstance(value, (int, float)) else str(value)
 
 
-def _outcomes() -> list[Document]:
-    return [
-        outcome_document(
-            outcome(number, request_id=f"request-{number}", version=str(number // 24 + 1)),
-            cluster_id=CLUSTER,
-            personal=frozenset(),
-        )
-        for number in range(1, REQUESTS, 2)
-    ]
+def _plain(value: FieldValue) -> object:
+    if isinstance(value, str) and value.startswith("{"):
+        value = orjson.loads(value)
+    return orjson.dumps(value, option=orjson.OPT_SORT_KEYS).decode() if isinstance(value, Mapping) else value
 
 
-def _control() -> list[Document]:
-    documents = []
-    for generation in (1, 2):
-        state = DeploymentState(
-            model="flights",
-            generation=generation,
-            salt=7,
-            versions=(),
-            previous_version=None,
-            request_schema_id=1,
-            prediction_schema_id=2,
-            accepted_losses=(),
-            command_id=f"command-{generation}",
-            decided_at=APRIL,
-        )
-        command = Command(
-            command_id=f"command-{generation}",
-            model="flights",
-            action="activate",
-            arguments={"version": str(generation)},
-            issued_by="ada",
-            issued_at=APRIL,
-        )
-        documents += [deployment_document(state), command_document(command)]
-    return documents
-
-
-def _receipt() -> Document:
-    receipt = Receipt(
-        cluster_id=CLUSTER,
-        lane="scoring",
-        guarantee="exactly_once",
-        model="flights",
-        topic="flights.requests",
-        partition=0,
-        offset_from=0,
-        offset_to=REQUESTS + 1,
-        records=REQUESTS + 1,
-        scored=REQUESTS,
-        dead_lettered={"truncated": 1},
-        committed_at=APRIL,
-    )
-    return receipt_document(receipt, RecordPosition(CLUSTER, "receipts", 0, 0))
-
-
-def _letter() -> Document:
-    return dead_letter_document(dead_letter(REQUESTS), personal=False)
+def _about(part: str) -> str:
+    """The first question of the page with that part."""
+    return next(sql for sql in QUESTIONS if part in sql)
