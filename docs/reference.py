@@ -1,8 +1,8 @@
 """`python -m docs.reference`: write the reference pages and the picture; `--check` only compares.
 
 Settings, topics, rights, events, metrics, reasons, tables and the command line are described where they are
-declared; these pages are views of that, and so is the picture of a rollout's phases in its page. A
-page that is stale or not generated fails the check.
+declared; these pages are views of that, and so are the picture of a rollout's phases in its page and
+Kibana's saved objects. A page that is stale or not generated fails the check.
 """
 
 import difflib
@@ -14,6 +14,7 @@ from docs.pages.access import access_page
 from docs.pages.cli import cli_page
 from docs.pages.events import events_page
 from docs.pages.flow import flow_picture
+from docs.pages.kibana import saved_objects
 from docs.pages.lifecycle import lifecycle_page
 from docs.pages.metrics import metrics_page
 from docs.pages.reasons import reasons_page
@@ -23,6 +24,7 @@ from docs.pages.tables import tables_page
 from docs.pages.topics import topics_page
 
 FOLDER = Path(__file__).parent
+KIBANA = "../deploy/kibana/penstock.ndjson"
 PAGES: Mapping[str, Callable[[], str]] = {
     "flow.svg": flow_picture,
     "reference/access.md": access_page,
@@ -35,14 +37,15 @@ PAGES: Mapping[str, Callable[[], str]] = {
     "reference/tables.md": tables_page,
     "reference/topics.md": topics_page,
     "rollouts.md": rollouts_page,
+    KIBANA: saved_objects,
 }
 
 
 def write(folder: Path) -> None:
     """Write every page below the folder."""
     texts = {name: page() for name, page in PAGES.items()}
-    (folder / "reference").mkdir(parents=True, exist_ok=True)
     for name, text in texts.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_text(text, encoding="utf-8")
 
 
