@@ -1,4 +1,4 @@
-"""What holds for every test: markers by folder, and a loud word about services that could not run."""
+"""What holds for every test: markers by folder, and a loud word about what a run did not prove."""
 
 import os
 import shutil
@@ -14,6 +14,8 @@ from tests.services.prerequisites import REGISTRY, missing_for_registry, missing
 from tests.services.registry_server import RegistryServer
 
 SERVICES = Path(__file__).parent / "services"
+# Whole stacks of processes run here, so that a machine which is busy elsewhere can starve a test of them.
+STACKS = (SERVICES, Path(__file__).parent / "penstock")
 NOT_RUN = pytest.StashKey[dict[str, tuple[str, ...]]]()
 
 
@@ -27,6 +29,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if SERVICES in item.path.parents:
             item.add_marker(pytest.mark.services)
+        if any(folder in item.path.parents for folder in STACKS):
+            item.add_marker(pytest.mark.flaky(reruns=1))
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
@@ -68,6 +72,7 @@ def pytest_terminal_summary(
     result = yield
     for line in config.stash[HITS]:
         terminalreporter.write_line(f"fault that hit: {line}")
+    _announce_second_tries(terminalreporter)
     _announce(terminalreporter, config.stash[NOT_RUN])
     not_checked: set[str] = config.stash[NOT_CHECKED]
     for tool in sorted(not_checked):
@@ -85,6 +90,17 @@ def elasticsearch() -> Iterator[ElasticsearchServer]:
     finally:
         server.stop()
         server.remove()
+
+
+def _announce_second_tries(terminalreporter: pytest.TerminalReporter) -> None:
+    """Name what failed once and passed when it was run again: it is not well, whatever the run's verdict is."""
+    retried: list[pytest.TestReport] = terminalreporter.stats.get("rerun", [])
+    if not retried:
+        return
+    terminalreporter.write_sep("!", "FAILED ONCE AND WERE RUN AGAIN", yellow=True, bold=True)
+    for report in retried:
+        terminalreporter.write_line(f"{report.nodeid} ({report.when})", yellow=True, bold=True)
+        terminalreporter.write_line(report.longreprtext)
 
 
 def _announce(terminalreporter: pytest.TerminalReporter, not_run: dict[str, tuple[str, ...]]) -> None:
