@@ -41,6 +41,7 @@ MOVED_BY_TRAFFIC = {
     },
     "controller": {"penstock_records", "penstock_batch_records", "penstock_stage_seconds", "penstock_partitions"},
     "sink": {"penstock_documents", "penstock_batch_records", "penstock_stage_seconds", "penstock_partitions"},
+    "shadow": set[str](),
     "trainer": set[str](),
     "outcomes": {"penstock_partitions"},
     "supervisor": {"penstock_process_up"},
