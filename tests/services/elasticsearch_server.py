@@ -7,10 +7,7 @@ there it runs as nobody, in a folder that is nobody's; `remove` takes that folde
 
 import os
 import shutil
-import signal
-import subprocess
 import tempfile
-import time
 import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -20,19 +17,16 @@ from typing import Any
 from elasticsearch import ApiError, Elasticsearch, TransportError
 
 from runtime.settings import StoreSettings
-from tests.services.errors import ServerFailedError
 from tests.services.fetching import fetched
-from tests.services.ports import answers, free_ports
+from tests.services.ports import free_ports
 from tests.services.prerequisites import require_java
-from tests.services.processes import dies_with_us
+from tests.services.processes import ServerProcess
 
 ELASTICSEARCH_VERSION = "8.19.21"
 COPY_GOAL = "org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy"
 ARTIFACT = f"org.elasticsearch.distribution.integ-test-zip:elasticsearch:{ELASTICSEARCH_VERSION}:zip"
 NOBODY = 65_534
 START_TIMEOUT_S = 120.0
-STOP_TIMEOUT_S = 30.0
-POLL_S = 0.1
 
 SETTINGS: Mapping[str, str] = {
     "cluster.name": "penstock-tests",
@@ -69,12 +63,13 @@ class ElasticsearchServer:
     port: int = 0
     _transport_port: int = 0
     _folder: Path | None = field(default=None, repr=False)
-    _process: subprocess.Popen[bytes] | None = field(default=None, repr=False)
+    _process: ServerProcess = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         ports = free_ports(2)
         self.port = self.port or ports[0]
         self._transport_port = ports[1]
+        self._process = ServerProcess(name="Elasticsearch", start_timeout_s=START_TIMEOUT_S)
 
     @property
     def url(self) -> str:
@@ -94,53 +89,34 @@ class ElasticsearchServer:
 
     @property
     def running(self) -> bool:
-        return self._process is not None and self._process.poll() is None
+        return self._process.running
 
     def start(self) -> None:
         """Start and wait until the node answers.
 
         Raises `ServiceMissingError` without JDK or Maven, `ServerFailedError` when it does not get ready.
         """
-        assert not self.running, "a server is started once at a time"
         user = NOBODY if os.geteuid() == 0 else None
-        with self.log.open("ab") as out:
-            self._process = subprocess.Popen(
-                [*dies_with_us(), str(self.home / "bin" / "elasticsearch")],
+        with Elasticsearch(self.url, request_timeout=5.0, max_retries=0, **self.access) as client:
+            self._process.start(
+                [self.home / "bin" / "elasticsearch"],
+                self.log,
+                port=self.port,
+                serves=lambda: _serves(client),
                 cwd=self.home,
                 env=self._environment(),
-                stdin=subprocess.DEVNULL,
-                stdout=out,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
                 user=user,
                 group=user,
                 extra_groups=None if user is None else [],
             )
-        self._wait_until_ready()
 
     def stop(self) -> None:
         """Ask the server to end and wait; kill it when it does not."""
-        if self._process is None:
-            return
-        if self.running:
-            self._process.send_signal(signal.SIGTERM)
-        try:
-            self._process.wait(STOP_TIMEOUT_S)
-        except subprocess.TimeoutExpired:
-            self.kill()
-        self._process = None
+        self._process.stop(port=self.port)
 
     def kill(self) -> None:
         """End the launcher and the server that it started, without asking."""
-        assert self._process is not None, "only what was started is killed"
-        os.killpg(self._process.pid, signal.SIGKILL)
-        self._process.wait(STOP_TIMEOUT_S)
-        self._process = None
-        # The server is the launcher's child, so only its port says that it is gone.
-        deadline = time.monotonic() + STOP_TIMEOUT_S
-        while answers(self.port):
-            assert time.monotonic() < deadline, "a killed server lets go of its port"
-            time.sleep(POLL_S)
+        self._process.kill(port=self.port)
 
     def remove(self) -> None:
         """Take the folder with its data away."""
@@ -197,19 +173,6 @@ class ElasticsearchServer:
             "ES_JAVA_HOME": str(require_java().resolve().parents[1]),
             "ES_JAVA_OPTS": f"-Xms{self.heap_mb}m -Xmx{self.heap_mb}m",
         }
-
-    def _wait_until_ready(self) -> None:
-        deadline = time.monotonic() + START_TIMEOUT_S
-        client = Elasticsearch(self.url, request_timeout=5.0, max_retries=0, **self.access)
-        while time.monotonic() < deadline:
-            if not self.running:
-                raise ServerFailedError("Elasticsearch ended while it started", self.log)
-            if answers(self.port) and _serves(client):
-                client.close()
-                return
-            time.sleep(POLL_S)
-        self.kill()
-        raise ServerFailedError(f"Elasticsearch was not ready within {START_TIMEOUT_S:.0f} s", self.log)
 
 
 def _serves(client: Elasticsearch) -> bool:

@@ -5,7 +5,6 @@
 nothing outside its folder and ends only the process that it started.
 """
 
-import signal
 import subprocess
 import time
 from collections.abc import Mapping, Sequence
@@ -17,13 +16,11 @@ from confluent_kafka.admin import AdminClient
 
 from tests.services.errors import ServerFailedError
 from tests.services.kafka_jars import kafka_jars
-from tests.services.ports import answers, free_ports
+from tests.services.ports import free_ports
 from tests.services.prerequisites import require_java
-from tests.services.processes import dies_with_us
+from tests.services.processes import ServerProcess
 
 START_TIMEOUT_S = 90.0
-STOP_TIMEOUT_S = 30.0
-POLL_S = 0.1
 
 PROPERTIES = """
 process.roles=broker,controller
@@ -64,12 +61,13 @@ class KafkaServer:
     heap_mb: int = 1_024
     port: int = 0
     _controller_port: int = 0
-    _process: subprocess.Popen[bytes] | None = field(default=None, repr=False)
+    _process: ServerProcess = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         ports = free_ports(2)
         self.port = self.port or ports[0]
         self._controller_port = ports[1]
+        self._process = ServerProcess(name="the Kafka broker", start_timeout_s=START_TIMEOUT_S)
 
     @property
     def controller_port(self) -> int:
@@ -86,36 +84,32 @@ class KafkaServer:
     @property
     def pid(self) -> int | None:
         """The broker's process id while it runs."""
-        return self._process.pid if self.running and self._process is not None else None
+        return self._process.pid
 
     @property
     def running(self) -> bool:
-        return self._process is not None and self._process.poll() is None
+        return self._process.running
 
     def start(self) -> None:
         """Start and wait until the broker answers.
 
         Raises `ServiceMissingError` without JDK or Maven, `ServerFailedError` when it does not get ready.
         """
-        assert not self.running, "a broker is started once at a time"
         self._format_once()
-        with self.log.open("ab") as out:
-            self._process = subprocess.Popen(
-                [*dies_with_us(), *self._java(), "kafka.Kafka", str(self._properties)],
-                stdin=subprocess.DEVNULL,
-                stdout=out,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-            )
-        self._wait_until_ready()
+        self._process.start(
+            [*self._java(), "kafka.Kafka", self._properties],
+            self.log,
+            port=self.port,
+            serves=lambda: _serves({"bootstrap.servers": self.bootstrap_servers, **self.client}),
+        )
 
     def stop(self) -> None:
         """Ask the broker to end and wait; kill it when it does not."""
-        self._end(signal.SIGTERM)
+        self._process.stop(port=self.port)
 
     def kill(self) -> None:
         """End the broker without asking."""
-        self._end(signal.SIGKILL)
+        self._process.kill(port=self.port)
 
     def restart(self, *, down_s: float = 0.0) -> None:
         """Stop, stay down for that long, and start again on the same port with the same data."""
@@ -156,29 +150,6 @@ class KafkaServer:
             self.log.write_text(ended.stdout + ended.stderr)
             raise ServerFailedError("Kafka's storage tool failed", self.log)
         return ended.stdout
-
-    def _wait_until_ready(self) -> None:
-        deadline = time.monotonic() + START_TIMEOUT_S
-        while time.monotonic() < deadline:
-            if not self.running:
-                raise ServerFailedError("the Kafka broker ended while it started", self.log)
-            if answers(self.port) and _serves({"bootstrap.servers": self.bootstrap_servers, **self.client}):
-                return
-            time.sleep(POLL_S)
-        self.kill()
-        raise ServerFailedError(f"the Kafka broker was not ready within {START_TIMEOUT_S:.0f} s", self.log)
-
-    def _end(self, how: signal.Signals) -> None:
-        if self._process is None:
-            return
-        if self.running:
-            self._process.send_signal(how)
-        try:
-            self._process.wait(STOP_TIMEOUT_S)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait(STOP_TIMEOUT_S)
-        self._process = None
 
 
 def _serves(client: Mapping[str, str | int | float | bool]) -> bool:
