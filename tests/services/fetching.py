@@ -43,8 +43,11 @@ def _fetch(home: Path, goals: Goals, *, proof: str) -> None:
     log = home.parent / f"{home.name}.fetch.log"
     command = [str(maven), "--batch-mode", *goals(staging)]
     try:
-        with log.open("wb") as out:
-            ended = subprocess.run(command, stdout=out, stderr=subprocess.STDOUT, timeout=FETCH_TIMEOUT_S, check=False)
+        # Outside a project Maven's plugins take `${project.basedir}` by its letters, as a folder below the present one.
+        with log.open("wb") as out, tempfile.TemporaryDirectory(dir=home.parent) as scratch:
+            ended = subprocess.run(
+                command, cwd=scratch, stdout=out, stderr=subprocess.STDOUT, timeout=FETCH_TIMEOUT_S, check=False
+            )
         if ended.returncode != 0 or not any(staging.glob(proof)):
             raise ServerFailedError(f"Maven could not fetch {home.name}", log)
         _move_into_place(staging, home)
