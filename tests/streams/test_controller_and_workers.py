@@ -125,8 +125,8 @@ class ControllerAndWorkers(RuleBasedStateMachine):
         self.ask(action, who, pins="prefix:entity-2")
 
     @precondition(lambda self: not self.on_trial)
-    @rule(version=versions, errors=st.tuples(ERRORS, ERRORS))
-    def bad_record(self, version: str, errors: tuple[float, float]) -> None:
+    @rule(errors=st.tuples(ERRORS, ERRORS))
+    def bad_record(self, errors: tuple[float, float]) -> None:
         """The version that serves does worse than it should; what it did, and the one before it, is on record."""
         serving_version, previous = self.model.deployment.versions[0].version, self.model.deployment.previous_version
         for each, rate in zip((serving_version, previous), errors, strict=True):
@@ -181,7 +181,7 @@ class ControllerAndWorkers(RuleBasedStateMachine):
     def nobody_is_scored_by_what_may_not_serve(self, now: Mapping[str, tuple[str, bool]]) -> None:
         serving_now = {version for version, _ in now.values()}
         assert serving_now <= self.approved
-        assert not serving_now & {each.version for each in self.model.deployment.withdrawn}
+        assert not serving_now & self.told_to_be_withdrawn
 
     def nobody_moves_back(self, now: Mapping[str, tuple[str, bool]]) -> None:
         """Within a rollout an entity stays with its candidate, unless that is found worse, or a rule says otherwise."""
@@ -202,6 +202,17 @@ class ControllerAndWorkers(RuleBasedStateMachine):
     def value(self) -> bytes:
         """The newest deployment as it lies on its topic."""
         return self.codec.encode(self.model.deployment)
+
+    @property
+    def told_to_be_withdrawn(self) -> set[str]:
+        """As the events have it, in their order."""
+        withdrawn: set[str] = set()
+        for event in self.model.events:
+            if event.kind in {"Barred", "Retired"}:
+                withdrawn.add(str(event.version))
+            elif event.kind == "Unbarred":
+                withdrawn.discard(str(event.version))
+        return withdrawn
 
     @property
     def on_trial(self) -> set[str]:
