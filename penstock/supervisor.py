@@ -95,7 +95,7 @@ class Supervisor:
         self._running = settings
         # From now on what is said here goes into the store as well.
         self._log_topic = publish_logs(self._logs, settings)
-        specs = [ChildSpec(role=role, slot=0) for role in ("controller", "sink", "trainer")]
+        specs = [ChildSpec(role=role, slot=0) for role in ("controller", "sink", "monitor", "trainer")]
         specs += [ChildSpec(role="scorer", slot=slot) for slot in range(settings.workers)]
         specs += [ChildSpec(role="shadow", slot=slot) for slot in range(settings.shadow.workers)]
         specs += [ChildSpec(role="outcomes", slot=slot) for slot in range(settings.outcomes.workers)]

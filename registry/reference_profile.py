@@ -103,6 +103,18 @@ class ReferenceProfile:
         return self.block_rows if self.block_rows is not None and self.in_time_order else LEARNED_BLOCK_ROWS
 
     @property
+    def error_scale(self) -> float | None:
+        """The absolute error that is a loss of 1, for numbers; None where nothing tells.
+
+        The 99th percentile of its errors; without truths the spread of its scores.
+        """
+        if self.loss is not None and self.loss.scale > 0:
+            return self.loss.scale
+        scores = next((column.quantiles for column in self.columns if column.name == SCORE), ())
+        spread = max(scores) - min(scores) if scores else 0.0
+        return spread if spread > 0 else None
+
+    @property
     def summary(self) -> str:
         """What it is, or what it lacks, in one line."""
         blocks = f"{self.blocks} blocks of {self.block_rows:,} rows by {self.order}" if self.block_rows else self.note

@@ -17,7 +17,7 @@ Pattern = Literal["literal", "prefixed"]
 Operation = Literal["read", "write", "create", "describe", "describe-configs"]
 
 PROCESSES = ("controller", "scorer", "shadow", "outcomes", "monitor", "trainer", "sink")
-TRANSACTIONAL = ("controller", "scorer", "shadow", "outcomes")
+TRANSACTIONAL = ("controller", "scorer", "shadow", "outcomes", "monitor")
 OPERATORS = "operators"
 CONSUMERS = "consumers"
 EVERY_PROCESS = "every process"

@@ -33,6 +33,11 @@ def sink_group(prefix: str) -> str:
     return group_of("sink", prefix)
 
 
+def monitor_group(prefix: str) -> str:
+    """The group of the monitor, which watches profiles and losses."""
+    return group_of("monitor", prefix)
+
+
 def controller_group(prefix: str) -> str:
     """The group of the rollout controller."""
     return group_of("controller", prefix)

@@ -25,12 +25,13 @@ from runtime.watchdog import resident_bytes
 _SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 _RECORDS = (1, 2, 5, 10, 25, 50, 100, 250, 500, 1_000, 2_000, 5_000, 10_000)
 
-EVERY_ROLE = ("broker", "controller", "scorer", "shadow", "outcomes", "sink", "trainer", "supervisor")
-LANES = ("controller", "scorer", "shadow", "outcomes")
+EVERY_ROLE = ("broker", "controller", "scorer", "shadow", "outcomes", "monitor", "sink", "trainer", "supervisor")
+LANES = ("controller", "scorer", "shadow", "outcomes", "monitor")
 READERS = (*LANES, "sink")
 SCORERS = ("scorer", "shadow")
 SHADOWS = ("shadow",)
 JOINERS = ("outcomes",)
+MONITORS = ("monitor",)
 SINKS = ("sink",)
 TRAINERS = ("trainer",)
 SUPERVISORS = ("supervisor",)
@@ -172,6 +173,25 @@ EVENT_TIME_SECONDS = Metric(
     roles=JOINERS,
     labels=("model",),
 )
+SIGNALS_RAISED = Metric(
+    name="penstock_signals",
+    kind="counter",
+    doc="Signals that the monitor has raised, by kind: drift, performance, request_rate, reference.",
+    roles=MONITORS,
+    labels=("model", "kind"),
+)
+DRIFT_LEARNING = Metric(
+    name="penstock_drift_learning",
+    kind="gauge",
+    doc="Versions whose drift can't be judged yet: what is usual is learned from live rows.",
+    roles=MONITORS,
+)
+DRIFT_RESTORING = Metric(
+    name="penstock_drift_restoring",
+    kind="gauge",
+    doc="1 while the monitor reads again what it had watched before.",
+    roles=MONITORS,
+)
 DOCUMENTS = Metric(name="penstock_documents", kind="counter", doc="Documents that the store has taken.", roles=SINKS)
 DOCUMENTS_REJECTED = Metric(
     name="penstock_documents_rejected",
@@ -288,6 +308,9 @@ METRICS = (
     OUTCOMES_RESTORING,
     COHORTS_CLOSED,
     EVENT_TIME_SECONDS,
+    SIGNALS_RAISED,
+    DRIFT_LEARNING,
+    DRIFT_RESTORING,
     DOCUMENTS,
     DOCUMENTS_REJECTED,
     SINK_BACKLOG_RECORDS,

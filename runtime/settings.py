@@ -205,12 +205,40 @@ class OutcomeSettings(Section):
         return self
 
 
+LossDetectorName = Literal["adwin", "page_hinkley", "kswin", "ddm", "eddm", "fhddm", "hddm_a", "hddm_w"]
+
+
 class DriftSettings(Section):
-    """Profiles of features and scores, which drift is judged by."""
+    """Profiles of features and scores, which drift is judged by, and what the monitor looks for."""
 
     profile_every_s: Seconds = Field(5.0, description="rows wait no longer than this for their profile")
     profile_rows_per_s_max: int = Field(
         10_000, ge=1, description="rows that a scorer profiles a second; above it a random share, which profiles tell"
+    )
+    rows_per_false_alarm: int = Field(
+        1_000_000, ge=10_000, description="one false alarm of drift in so many rows, over all columns together"
+    )
+    loss_detector: LossDetectorName = Field(
+        "adwin", description="of a rise of the losses, which asks for a retrain; docs/drift.md compares them"
+    )
+    loss_margin: float = Field(
+        0.05,
+        ge=0,
+        lt=1,
+        description="mean loss above the baseline up to which a version may serve; above it a better one should",
+    )
+    labels_per_false_alarm: int = Field(
+        1_000_000, ge=1_000, description="one false alarm of losses above baseline and margin in so many labels"
+    )
+    coverage_min: float = Field(0.9, ge=0, le=1, description="cohorts with a smaller share of labels do not count")
+    rate_window_s: Seconds = Field(300.0, description="requests are counted for so long before they are compared")
+    rate_factor: float = Field(
+        3.0, gt=1, description="so many times more, or fewer, than in any window of the day before is told"
+    )
+    records_again_max: int = Field(
+        100_000,
+        ge=1_000,
+        description="newest profiles, and cohorts, that the monitor reads again when it starts; 250 rows a profile",
     )
 
 

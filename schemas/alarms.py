@@ -10,6 +10,10 @@ from typing import Final
 
 DRIFT: Final = "drift"
 PERFORMANCE: Final = "performance"
+REFERENCE: Final = "reference"
+"""Tells that a version's reference is being learned, or was: nothing follows from it."""
+REQUEST_RATE: Final = "request_rate"
+"""Tells of more or fewer requests than on the day before: nothing follows from it."""
 ACTED_ON: Final = frozenset({DRIFT, PERFORMANCE})
 
 RETRAIN: Final = "retrain"

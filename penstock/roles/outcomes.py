@@ -9,7 +9,6 @@ import structlog
 
 from penstock import wiring
 from penstock.roles.lanes import LanePlan, build_lane
-from registry.binning import SCORE
 from registry.bundles import read_manifest
 from registry.catalogue import VersionState
 from registry.errors import BundleRefusedError
@@ -242,18 +241,8 @@ def _traits(manifest: Manifest) -> VersionTraits:
     return VersionTraits(
         task=task,
         classes=manifest.signature.classes,
-        loss_scale=_loss_scale(manifest) if task is Task.REGRESSION else None,
+        loss_scale=manifest.profile.error_scale if task is Task.REGRESSION else None,
     )
-
-
-def _loss_scale(manifest: Manifest) -> float | None:
-    """The 99th percentile of the absolute errors in the reference; without truths there, the spread of its scores."""
-    loss = manifest.profile.loss
-    if loss is not None and loss.scale > 0:
-        return loss.scale
-    scores = next((column.quantiles for column in manifest.profile.columns if column.name == SCORE), ())
-    spread = max(scores) - min(scores) if scores else 0.0
-    return spread if spread > 0 else None
 
 
 def _brake(settings: Settings, step: OutcomeStep, topics: Topics) -> Brake:

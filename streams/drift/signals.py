@@ -1,4 +1,4 @@
-"""Alarms as signals: what moved, from what to what, since when, how sure, what it may mean.
+"""Alarms of drift as signals: what moved, from what to what, since when, how sure, what it may mean.
 
 An alarm and the reference come in, a `Signal` goes out whose message a person can act on and
 whose evidence has everything that the message rests on. Pure.
@@ -11,6 +11,7 @@ import numpy as np
 import orjson
 
 from registry.binning import QUANTILES
+from schemas.alarms import DRIFT
 from schemas.events import Signal
 from streams.drift.calibration import WINDOWS
 from streams.drift.causes import Cause, Explanation, Picture, explain
@@ -18,7 +19,6 @@ from streams.drift.chi_square import psi
 from streams.drift.detector import Alarm, Crossing
 from streams.drift.references import DriftReference
 
-DRIFT = "drift"
 NAMED_MAX = 5
 TOP_CATEGORIES = 5
 ONCE_IN_ROWS_MAX = 1e15
@@ -41,7 +41,7 @@ def drift_signal(
     once_in = min(reference.block_rows / (len(WINDOWS) * max(alarm.crossings[0].chance, 1e-300)), ONCE_IN_ROWS_MAX)
     evidence = {
         "version": version,
-        "since": _iso(alarm.since),
+        "since": iso(alarm.since),
         "complete": alarm.complete,
         "likely_cause": columns[0]["cause"],
         "columns": columns,
@@ -67,7 +67,7 @@ def _message(
     more = f" and {len(columns) - NAMED_MAX} more" if len(columns) > NAMED_MAX else ""
     rests = f"; {min(sum(known), 1.0):.0%} of its performance rests on them" if known and sum(known) >= 0.005 else ""
     return (
-        f"drift of {model}, judged by version {version}: {named}{more}, since {_iso(alarm.since)}; "
+        f"drift of {model}, judged by version {version}: {named}{more}, since {iso(alarm.since)}; "
         f"by chance once in {_rows(once_in)} rows{rests}"
     )
 
@@ -117,7 +117,8 @@ def _told(picture: Picture, categories: tuple[str, ...]) -> Mapping[str, object]
     return {**missing, "top": {name: round(share, 4) for name, share in top}}
 
 
-def _iso(ms: int) -> str:
+def iso(ms: int) -> str:
+    """Milliseconds since the epoch as ISO 8601, UTC."""
     return datetime.fromtimestamp(ms / 1_000, UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
 
 

@@ -25,6 +25,7 @@ SERVED = {metric.name + suffix: metric for metric in METRICS for suffix in SUFFI
 OF_PROMETHEUS = {"process", "instance", "job"}
 REQUESTS = 'topic="flights.requests"'
 EXITS = 'penstock_process_exits_total{process="scorer-0",cause='
+SIGNALS = 'penstock_signals_total{model="flights",kind='
 # For each alert: what Prometheus would have scraped once a minute when all is well, and when it must fire.
 CASES: Mapping[str, tuple[Mapping[str, str], Mapping[str, str]]] = {
     "PenstockNoReadyScorer": (
@@ -33,6 +34,12 @@ CASES: Mapping[str, tuple[Mapping[str, str], Mapping[str, str]]] = {
     ),
     "PenstockNoReadyController": ({'penstock_ready{role="controller",slot="0"}': "1x60"}, {}),
     "PenstockNoReadySink": ({'penstock_ready{role="sink",slot="0"}': "1x60"}, {}),
+    "PenstockNoReadyMonitor": ({'penstock_ready{role="monitor",slot="0"}': "1x60"}, {}),
+    # A first signal is a series that was not there before.
+    "PenstockDriftSignaled": (
+        {f'{SIGNALS}"drift"}}': "1x60", f'{SIGNALS}"reference"}}': "_x50 1x10"},
+        {f'{SIGNALS}"drift"}}': "_x50 1x10"},
+    ),
     "PenstockProcessAway": ({'up{job="penstock"}': "1x60"}, {'up{job="penstock"}': "0x60"}),
     "PenstockProcessKeepsDying": (
         {f'{EXITS}"failed"}}': "0x40 1 1x20", f'{EXITS}"stopped"}}': "0+1x60"},

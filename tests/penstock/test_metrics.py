@@ -44,6 +44,7 @@ MOVED_BY_TRAFFIC = {
     "shadow": set[str](),
     "trainer": set[str](),
     "outcomes": {"penstock_partitions"},
+    "monitor": {"penstock_records", "penstock_batch_records", "penstock_stage_seconds", "penstock_partitions"},
     "supervisor": {"penstock_process_up"},
     "broker": set[str](),
 }
