@@ -1,7 +1,9 @@
-"""The phases of a rollout in docs/rollouts.md, drawn from the table that the decisions ask."""
+"""What docs/rollouts.md has from elsewhere: phases from the decisions' own table, figures as they were measured."""
 
 from pathlib import Path
 
+from benchmarks.rollout_page import measured_section
+from benchmarks.rollout_results import RESULTS, decode
 from docs.pages.markdown import block, code, table
 from docs.pages.sections import with_section
 from streams.rollout.phases import ENDED, TRANSITIONS, Phase
@@ -10,8 +12,9 @@ PAGE = Path(__file__).parents[1] / "rollouts.md"
 
 
 def rollouts_page() -> str:
-    """The page as it is, with the picture and the table of phases as the code has them."""
-    return with_section(PAGE.read_text(encoding="utf-8"), "phases", f"{block(_picture(), 'mermaid')}\n\n{_table()}")
+    """The page as it is, with the phases as the code has them and the figures as they are stored."""
+    page = with_section(PAGE.read_text(encoding="utf-8"), "phases", f"{block(_picture(), 'mermaid')}\n\n{_table()}")
+    return with_section(page, "measured", measured_section(decode(RESULTS.read_bytes())))
 
 
 def _picture() -> str:

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.rollout_figures import FALSE_DECISIONS, POWER
+from benchmarks.rollout_results import RESULTS, decode, digest_of
 from consumers.coverage import FindingKind
 from docs.pages.cli import commands
 from docs.pages.settings import setting_names
@@ -30,6 +32,14 @@ PAGES = [path.relative_to(ROOT).as_posix() for path in pages()]
 def test_reference_pages_are_fresh() -> None:
     """The generated pages say what the code says now."""
     assert stale(FOLDER) == []
+
+
+@pytest.mark.parametrize("figure", [FALSE_DECISIONS, POWER], ids=lambda path: path.name)
+def test_figures_of_rollouts_are_drawn_from_the_results_that_are_kept(figure: Path) -> None:
+    """Whoever measures anew draws anew; the tables beside them are checked with the reference pages."""
+    digest = digest_of(decode(RESULTS.read_bytes()))
+
+    assert f"<dc:description>{digest}</dc:description>" in figure.read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("page", PAGES)
