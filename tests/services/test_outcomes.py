@@ -66,7 +66,8 @@ def test_ten_kills_and_lost_disks_end_with_a_batch_join(deployment: Deployment, 
                 if number == 1:
                     guest.start()
                     _wait_ready(deployment, (2,))
-            assert guest.stop() == 0, guest.said()
+            # A member that leaves while others are still coming back waits until they are, a minute at most.
+            assert guest.stop(timeout_s=75.0) == 0, guest.said()
         traffic.stop()
         deployment.wait_settled()
         labels.finish()
