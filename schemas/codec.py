@@ -95,6 +95,13 @@ class EventCodec:
         assert isinstance(event, event_type), event_type
         return event
 
+    def prefix_of(self, event_type: type[Event]) -> bytes:
+        """What the framed bytes of every such event begin with that is written with our schema.
+
+        Raises `SchemaRegistryUnavailableError` while its schema can't be registered.
+        """
+        return (self._own.get(event_type) or self._register(event_type))[0]
+
     def _register(self, event_type: type[Event]) -> tuple[bytes, Any]:
         schema = event_schema(event_type)
         schema_id = self._registry.register(event_subject(event_type), schema)

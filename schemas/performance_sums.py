@@ -80,18 +80,19 @@ class PerformanceSums:
         self.labeled += sign
         weight = 1.0 if judged.weight is None else judged.weight
         signed = sign * weight
-        for name, amount in _amounts(judged, task).items():
-            self.sums[name] = self.sums.get(name, 0.0) + signed * amount
-        self._add("weight_squared", signed * weight)
+        sums = self.sums
+        for name, amount in _amounts(judged, task):
+            sums[name] = sums.get(name, 0.0) + signed * amount
+        sums["weight_squared"] = sums.get("weight_squared", 0.0) + signed * weight
         if judged.value is not None:
             self._add("valued", float(sign))
             self._add("value", sign * judged.value)
             self._add("value_squared", sign * judged.value * judged.value)
-        self._add("delay_ms", float(sign * judged.delay_ms))
+        sums["delay_ms"] = sums.get("delay_ms", 0.0) + float(sign * judged.delay_ms)
         if judged.truth is not None and judged.label is not None:
             cell = (judged.truth, judged.label)
-            self.confusion[cell] = self.confusion.get(cell, 0.0) + signed
-            if abs(self.confusion[cell]) < _NOTHING:
+            self.confusion[cell] = counted = self.confusion.get(cell, 0.0) + signed
+            if abs(counted) < _NOTHING:
                 del self.confusion[cell]
             positive = judged.truth == (classes[1] if task is Task.BINARY and len(classes) == 2 else judged.label)
             self._add_score(
@@ -206,30 +207,32 @@ def is_unsure(task: Task, score: float, confidence_least: float) -> bool:
     return (max(score, 1.0 - score) if task is Task.BINARY else score) < confidence_least
 
 
-def _amounts(judged: Judged, task: Task) -> dict[str, float]:
+def _amounts(judged: Judged, task: Task) -> tuple[tuple[str, float], ...]:
     """What one outcome adds to the weighted sums."""
     loss = judged.loss or 0.0
-    amounts = {"weight": 1.0, "loss": loss, "loss_squared": loss * loss}
+    plain = (("weight", 1.0), ("loss", loss), ("loss_squared", loss * loss))
     if judged.truth_value is not None:
         error = judged.score - judged.truth_value
         square = error * error
-        return amounts | {
-            "error": error,
-            "error_absolute": abs(error),
-            "error_squared": square,
-            "error_fourth": square * square,
-        }
+        return (
+            *plain,
+            ("error", error),
+            ("error_absolute", abs(error)),
+            ("error_squared", square),
+            ("error_fourth", square * square),
+        )
     if judged.truth_probability is None:
-        return amounts
+        return plain
     log_loss = -math.log(max(judged.truth_probability, PROBABILITY_LEAST))
     brier = _brier(judged, task)
-    return amounts | {
-        "probable": 1.0,
-        "log_loss": log_loss,
-        "log_loss_squared": log_loss * log_loss,
-        "brier": brier,
-        "brier_squared": brier * brier,
-    }
+    return (
+        *plain,
+        ("probable", 1.0),
+        ("log_loss", log_loss),
+        ("log_loss_squared", log_loss * log_loss),
+        ("brier", brier),
+        ("brier_squared", brier * brier),
+    )
 
 
 def _brier(judged: Judged, task: Task) -> float:

@@ -21,6 +21,7 @@ ROOT = Path(__file__).resolve().parents[1]
 READY_TIMEOUT_S = 90.0
 STOP_TIMEOUT_S = 20.0
 POLL_S = 0.05
+_LAST_LINES, _LINE_MAX = 12, 400
 
 
 class StackFailedError(Exception):
@@ -129,7 +130,8 @@ def running_stack(
     try:
         stack.wait_ready()
         yield stack
-    except BaseException:
+    except BaseException as error:
+        error.add_note(last_words(data_dir / "logs"))
         if stack.running:
             stack.kill_with_children()
         raise
@@ -185,6 +187,16 @@ def descendants(pid: int) -> list[int]:
         waiting += children.get(waiting.pop(), [])
         found += [child for child in waiting if child not in found]
     return found
+
+
+def last_words(log_dir: Path) -> str:
+    """What every process of a stack said last, for messages."""
+    logs = sorted(log_dir.glob("*.log"))
+    return "\n".join(
+        line
+        for log in logs
+        for line in (f"{log.stem} said last:", *(text[:_LINE_MAX] for text in _tail(log, _LAST_LINES)))
+    )
 
 
 def command_line(pid: int) -> str:

@@ -72,8 +72,13 @@ class DelayHistory:
     def add(self, stretch: int, truth: str, delay_ms: int) -> None:
         """The first label of a prediction of the stretch that begins then."""
         is_old = self._old_before is not None and stretch < self._old_before
-        histograms = self._old if is_old else self._young.setdefault(stretch, {})
-        histograms.setdefault(truth, Counter())[bin_of(delay_ms)] += 1
+        histograms = self._old if is_old else self._young.get(stretch)
+        if histograms is None:
+            histograms = self._young[stretch] = {}
+        histogram = histograms.get(truth)
+        if histogram is None:
+            histogram = histograms[truth] = Counter()
+        histogram[bin_of(delay_ms)] += 1
         if is_old:
             self._old_touched = True
         else:

@@ -5,8 +5,9 @@ all are taken becomes outcomes, at most one for each prediction and batch. No cl
 thread or randomness is used here.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from runtime.batch import RecordColumns
 from schemas.outcome_writer import LabelPart
@@ -15,7 +16,7 @@ from streams.outcomes.judging import Facts, Judgment, VersionTraits, judge
 from streams.outcomes.labels import LabelRecords
 from streams.outcomes.partition_state import LABELS, PartitionState
 from streams.outcomes.predictions import ColumnReader, PredictionRecord, read_facts
-from streams.outcomes.request import Kept, Truth, ids_of
+from streams.outcomes.request import Kept, Request, Truth, ids_of
 from streams.outcomes.requests import Change
 from streams.outcomes.versions import ModelTraits
 
@@ -28,8 +29,7 @@ class ReadBatch:
     labels: tuple[RecordColumns, LabelRecords] | None
 
 
-@dataclass(frozen=True, slots=True)
-class Joined:
+class Joined(NamedTuple):
     """A prediction and the label that holds, to become an outcome; `entity` is the message key."""
 
     entity: bytes
@@ -62,42 +62,55 @@ def join(
     }
     _fetch(batch, states)
     _take(batch, states)
-    changes = [(states[partition], change) for partition in sorted(states) for change in states[partition].changes()]
-    facts |= _missing(changes, facts, reader)
+    changed = [
+        (states[partition], change, _pairs(change))
+        for partition in sorted(states)
+        for change in states[partition].changes()
+    ]
+    facts |= _missing([pair for _, _, pairs in changed for pair in pairs], facts, reader)
     joined = JoinedBatch()
-    for state, change in changes:
-        for pair in _pairs(change):
+    for state, change, pairs in changed:
+        for pair in pairs:
             _apply(pair, change, state, facts, joined, traits=traits, now=now)
     return joined
 
 
-@dataclass(frozen=True, slots=True)
-class _Pair:
-    """One prediction of a changed request, as it was (None: not there) and as it is, each with its label."""
+class _Pair(NamedTuple):
+    """One prediction of a changed request, as it was (None: not there) and as it is, each with its label.
+
+    `replaced`: it is another prediction than before, or a new one. `judged`: there is a label, and it
+    or the prediction is another one than before.
+    """
 
     before: Kept | None
     after: Kept
     truth_before: Truth | None
     truth_after: Truth | None
-
-    @property
-    def replaced(self) -> bool:
-        return self.before is None or self.before.position != self.after.position
-
-    @property
-    def judged(self) -> bool:
-        """Whether there is a label, and it or the prediction is another one than before."""
-        return self.truth_after is not None and (self.replaced or self.truth_after is not self.truth_before)
+    replaced: bool
+    judged: bool
 
 
-def _pairs(change: Change) -> Iterator[_Pair]:
+def _pairs(change: Change) -> list[_Pair]:
     """The predictions of a request that changed, or whose label did."""
-    earlier = {} if change.before is None else {kept.ident: kept for kept in change.before.predictions}
-    truth_before = None if change.before is None else change.before.truth
-    for kept in change.after.predictions:
-        pair = _Pair(earlier.get(kept.ident), kept, truth_before, change.after.truth)
-        if pair.replaced or pair.judged:
-            yield pair
+    pairs = []
+    _, before, (_, truth, predictions) = change
+    truth_before = None if before is None else before.truth
+    is_told = truth is not None and truth is not truth_before
+    for kept in predictions:
+        earlier = None if before is None else _earlier(before, kept)
+        replaced = earlier is None or earlier.position != kept.position
+        judged = is_told or (replaced and truth is not None)
+        if replaced or judged:
+            pairs.append(_Pair(earlier, kept, truth_before, truth, replaced, judged))
+    return pairs
+
+
+def _earlier(before: Request, kept: Kept) -> Kept | None:
+    """The prediction that this one was before."""
+    for each in before.predictions:
+        if each is kept or each.ident == kept.ident:
+            return each
+    return None
 
 
 def _apply(
@@ -112,7 +125,7 @@ def _apply(
 ) -> None:
     """Take out what one prediction was, and count in and judge what it is."""
     ids = ids_of(change.key)
-    if pair.before is not None and (pair.replaced or pair.judged):
+    if pair.before is not None:
         _take_out(pair, facts[pair.before.value], state, ids=ids, traits=traits)
     says = facts[pair.after.value]
     version = traits.of(says.version)
@@ -209,15 +222,13 @@ def _progress(
         )
 
 
-def _missing(
-    changes: Sequence[tuple[PartitionState, Change]], known: Mapping[bytes, Facts], reader: ColumnReader
-) -> dict[bytes, Facts]:
+def _missing(pairs: Sequence[_Pair], known: Mapping[bytes, Facts], reader: ColumnReader) -> dict[bytes, Facts]:
     """What predictions say that were read in earlier batches and matter now."""
     wanted: dict[bytes, None] = {}
-    for _, change in changes:
-        for pair in _pairs(change):
-            for kept in (pair.before, pair.after):
-                if kept is not None and kept.value not in known:
-                    wanted[kept.value] = None
+    for pair in pairs:
+        if pair.after.value not in known:
+            wanted[pair.after.value] = None
+        if pair.before is not None and pair.before.value not in known:
+            wanted[pair.before.value] = None
     values = list(wanted)
     return dict(zip(values, read_facts(values, reader), strict=True)) if values else {}

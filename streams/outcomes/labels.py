@@ -18,7 +18,8 @@ from schemas.signature import Task
 from streams.outcomes.murmur2 import partitions_of
 from streams.outcomes.request import Truth, key_of
 
-Decode = Callable[[bytes | None], Label]
+Read = Callable[[Sequence[bytes | None]], Sequence[Label | EventDecodeError]]
+"""Each value's label, or why it has none."""
 
 EVENT_TIME_LEAST = -62_135_596_800_000
 EVENT_TIME_MOST = 253_402_300_799_999
@@ -46,7 +47,7 @@ class LabelRecords:
     truths: list[Truth]
 
 
-def read_labels(columns: RecordColumns, decode: Decode, rules: LabelRules) -> tuple[LabelRecords, list[Rejection]]:
+def read_labels(columns: RecordColumns, read: Read, rules: LabelRules) -> tuple[LabelRecords, list[Rejection]]:
     """Every row is a label or a rejection.
 
     Raises `SchemaRegistryUnavailableError` when a label can be decoded later.
@@ -54,10 +55,11 @@ def read_labels(columns: RecordColumns, decode: Decode, rules: LabelRules) -> tu
     records, rejections = LabelRecords([], [], []), list[Rejection]()
     owners = partitions_of([key or b"" for key in columns.keys], rules.partitions).tolist()
     places = map(_Place, columns.keys, columns.partitions, owners, columns.append_times)
-    for row, (value, place) in enumerate(zip(columns.values, places, strict=True)):
+    # What is too long is not even read.
+    within = [value if value is not None and len(value) <= rules.value_bytes_max else None for value in columns.values]
+    for row, (value, found, place) in enumerate(zip(columns.values, read(within), places, strict=True)):
         try:
-            label = _decoded(value, decode, rules)
-            _check(label, place, rules)
+            label = _sound(value, found, place, rules)
         except _RefusedError as error:
             rejections.append(Rejection(row=row, reason=error.reason, detail=error.detail))
             continue
@@ -83,13 +85,13 @@ class _RefusedError(Exception):
         self.detail = detail
 
 
-def _decoded(value: bytes | None, decode: Decode, rules: LabelRules) -> Label:
+def _sound(value: bytes | None, found: Label | EventDecodeError, place: _Place, rules: LabelRules) -> Label:
     if value is not None and len(value) > rules.value_bytes_max:
         raise _RefusedError(Reason.OVERSIZE, f"{len(value)} bytes, {rules.value_bytes_max} are allowed")
-    try:
-        return decode(value)
-    except EventDecodeError as error:
-        raise _RefusedError(error.reason, str(error)) from error
+    if isinstance(found, EventDecodeError):
+        raise _RefusedError(found.reason, str(found))
+    _check(found, place, rules)
+    return found
 
 
 def _check(label: Label, place: _Place, rules: LabelRules) -> None:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from runtime.batch import OutgoingRecords, RecordColumns
 from schemas.codec import EventCodec
 from schemas.columns import Rejection
-from schemas.events import Label
+from schemas.label_reader import LabelReader
 from schemas.outcome_writer import OutcomeWriter
 from schemas.prediction_reader import PredictionReader
 from schemas.reasons import Reason
@@ -60,7 +60,7 @@ class ModelJoin:
     ) -> None:
         self._model = model
         self._topic = topics.of(OUTCOMES, model)
-        self._codec = codec
+        self._labels_reader = LabelReader(codec)
         self._versions = versions
         self._bounds = bounds
         self._reader = PredictionReader(schemas)
@@ -92,16 +92,18 @@ class ModelJoin:
         return OutgoingRecords(
             topic=self._topic,
             keys=[outcome.entity for outcome in joined.outcomes],
-            values=[self._writer.write(outcome.prediction, outcome.part) for outcome in joined.outcomes],
+            values=self._writer.write_all(
+                [outcome.prediction for outcome in joined.outcomes], [outcome.part for outcome in joined.outcomes]
+            ),
         )
 
     def _labels(self, columns: RecordColumns, traits: ModelTraits) -> tuple[LabelRecords, list[Rejection], ModelTraits]:
         """Labels of a class that is not known are judged again when a version that knows it has come."""
-        records, rejections = read_labels(columns, self._decode, self._rules(traits))
+        records, rejections = read_labels(columns, self._labels_reader.read, self._rules(traits))
         if any(rejection.reason is Reason.UNKNOWN_CLASS for rejection in rejections):
             fresh = self._traits(classes=(ANY_OTHER_CLASS,))
             if fresh is not traits:
-                return (*read_labels(columns, self._decode, self._rules(fresh)), fresh)
+                return (*read_labels(columns, self._labels_reader.read, self._rules(fresh)), fresh)
         return records, rejections, traits
 
     def _traits(self, versions: Sequence[str] = (), classes: Sequence[str] = ()) -> ModelTraits:
@@ -119,9 +121,6 @@ class ModelJoin:
             value_bytes_max=self._bounds.value_bytes_max,
             ahead_ms=self._bounds.ahead_ms,
         )
-
-    def _decode(self, value: bytes | None) -> Label:
-        return self._codec.decode(Label, value)
 
 
 def _versions_in(

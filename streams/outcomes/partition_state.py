@@ -110,10 +110,9 @@ class PartitionState:
         self, kind: str, offsets: Sequence[int], event_times: Sequence[int | None], appended_at: Sequence[int]
     ) -> None:
         """Records of one input were read, in their order; those that were refused have no event time."""
-        progress = self.inputs[kind]
+        self.inputs[kind].read(offsets, event_times, appended_at)
         bucket = -1
-        for offset, event_time, at in zip(offsets, event_times, appended_at, strict=True):
-            progress.read(offset, event_time, at)
+        for offset, at in zip(offsets, appended_at, strict=True):
             if at // self._plan.bucket_ms != bucket:
                 bucket = at // self._plan.bucket_ms
                 self._requests.mark(kind, offset, at)

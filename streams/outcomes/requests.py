@@ -18,6 +18,7 @@ from streams.outcomes.request_bytes import from_bytes, to_bytes
 _REQUEST, _BUCKET, _LIST = b"r", b"b", b"e"
 _ENTRY_BYTES = 400
 _LISTS_PER_TURN = 64
+_NOTHING = Request(0, None, ())
 
 
 class Change(NamedTuple):
@@ -105,16 +106,16 @@ class Requests:
 
     def count(self, changes: Sequence[Change]) -> None:
         """Keep the books of what is labeled, and list what is new for its expiry."""
-        for change in changes:
-            since = change.after.since
-            bucket = self._bucket(since)
-            number = since // self._bucket_ms
+        for key, before, after in changes:
+            number = after.since // self._bucket_ms
+            bucket = self._bucket(after.since)
             self._touched.add(number)
-            if change.before is None:
-                self._listed.setdefault(number, []).append(change.key)
-            bucket.predictions += len(change.after.predictions) - _predictions(change.before)
-            bucket.labeled += _labeled(change.after) - _labeled(change.before)
-            bucket.unmatched += _unmatched(change.after) - _unmatched(change.before)
+            if before is None:
+                self._listed.setdefault(number, []).append(key)
+                before = _NOTHING  # noqa: PLW2901 - as if it had been there, with nothing in it
+            bucket.predictions += len(after.predictions) - len(before.predictions)
+            bucket.labeled += _labeled(after) - _labeled(before)
+            bucket.unmatched += _unmatched(after) - _unmatched(before)
 
     def expire(self, log_time: int) -> Expired:
         """Forget what is beyond the horizon when all inputs have been read up to that append time.
@@ -206,17 +207,16 @@ class Requests:
 
 
 def _size(request: Request) -> int:
-    return _ENTRY_BYTES + sum(len(kept.value) for kept in request.predictions)
+    size = _ENTRY_BYTES
+    for kept in request.predictions:
+        size += len(kept.value)
+    return size
 
 
-def _predictions(request: Request | None) -> int:
-    return 0 if request is None else len(request.predictions)
-
-
-def _labeled(request: Request | None) -> int:
+def _labeled(request: Request) -> int:
     """Predictions whose label is there, taken back or not."""
-    return 0 if request is None or request.truth is None else len(request.predictions)
+    return 0 if request.truth is None else len(request.predictions)
 
 
-def _unmatched(request: Request | None) -> int:
-    return int(request is not None and request.truth is not None and not request.predictions)
+def _unmatched(request: Request) -> bool:
+    return request.truth is not None and not request.predictions

@@ -5,7 +5,7 @@ decides, so that nothing is closed before labels of its time have been read; one
 read to its end and stays silent is not waited for. When all are silent, time goes on by itself.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 
@@ -28,16 +28,21 @@ class InputProgress:
         """Whether its log was read to its end, and there never was an event."""
         return self.event_time is None and self.ended_at is not None
 
-    def read(self, offset: int, event_time: int | None, appended_at: int) -> None:
-        """One record was read; one that was refused has no event time."""
-        self.offset_next = offset + 1
-        if event_time is not None:
-            bounded = min(event_time, appended_at)
-            if self.event_time is None or bounded > self.event_time:
-                self.event_time = bounded
-        if self.appended_at is None or appended_at > self.appended_at:
-            self.appended_at = appended_at
+    def read(self, offsets: Sequence[int], event_times: Sequence[int | None], appended_at: Sequence[int]) -> None:
+        """These records were read, in their order; those that were refused have no event time."""
+        self.offset_next = offsets[-1] + 1
+        bounded = [
+            min(event_time, at)
+            for event_time, at in zip(event_times, appended_at, strict=True)
+            if event_time is not None
+        ]
+        self.event_time = _latest(self.event_time, bounded)
+        self.appended_at = _latest(self.appended_at, appended_at)
         self.ended_at = None
+
+
+def _latest(known: int | None, times: Sequence[int]) -> int | None:
+    return max(times, default=known) if known is None else max(known, max(times, default=known))
 
 
 def watermark(inputs: Collection[InputProgress], *, now: int, lateness_ms: int, idle_ms: int) -> int | None:

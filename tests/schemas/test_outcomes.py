@@ -12,7 +12,7 @@ from schemas.framing import unframe
 from schemas.outcome_schema import LABEL_FIELDS, outcome_schema
 from schemas.outcome_writer import LabelPart, OutcomeWriter
 from schemas.positions import label_revision, outcome_revision, position_revision
-from schemas.prediction_encoder import PredictionEncoder
+from schemas.prediction_encoder import ROWS_MIN, PredictionEncoder
 from schemas.prediction_reader import PredictionReader
 from schemas.request_schema import prediction_schema
 from tests.contracts.schemas_in_memory import SchemasInMemory
@@ -48,7 +48,10 @@ def test_an_outcome_reads_as_its_prediction_and_its_label(columns: PredictionCol
     values = encoder.encode(columns)
     writer = OutcomeWriter(registry, model="m", subject="m.outcomes-value")
     outcomes = [writer.write(value, part) for value in values]
+    # Enough of them to be written at once.
+    many = ROWS_MIN // max(len(values), 1) + 1
 
+    assert outcomes * many == writer.write_all(values * many, [part] * (len(values) * many))
     read = PredictionReader(registry, record="Outcome").read_all(outcomes)
 
     label = {name: getattr(part, name) for name in LabelPart.__slots__}

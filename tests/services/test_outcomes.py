@@ -17,12 +17,13 @@ from tests.services.outcome_traffic import LabelTraffic, wait_labeled
 from tests.services.outcome_verdicts import assert_as_a_batch_join, assert_cohorts_are_whole, coverages, read_joined
 from tests.services.test_kills import caused
 from tests.services.topic_records import OpenTransactions, aborted_times, read_topic
-from tests.services.waiting import BACK_S, wait_for, wait_until_mid_transaction
+from tests.services.waiting import BACK_S, freeze_mid_transaction, wait_for
 from tests.stack import kill_quietly
 
 PER_S = 700.0
 STRETCH_MS = 500
-# Ten kills: one process or both at once; the second number says whose disk is lost with it.
+# Ten kills: one process or both at once, every second time with a transaction open for sure, else at whatever
+# they are doing, coming back included; the second number says whose disk is lost with it.
 KILLS: tuple[tuple[tuple[int, ...], int | None], ...] = (
     ((0,), None),
     ((0, 1), 1),
@@ -56,7 +57,8 @@ def test_ten_kills_and_lost_disks_end_with_a_batch_join(deployment: Deployment, 
             for number, (slots, lost) in enumerate(KILLS):
                 pids = _wait_ready(deployment, (0, 1))
                 time.sleep(chooser.uniform(0.3, 1.0))
-                wait_until_mid_transaction(watch)
+                if number % 2 == 0:
+                    freeze_mid_transaction(watch, [pids[slot] for slot in slots])
                 for slot in slots:
                     kill_quietly(pids[slot])
                 killed_at.append(time.time_ns() // 1_000_000)

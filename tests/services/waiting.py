@@ -41,15 +41,18 @@ def wait_replaced(deployment: Deployment, slots: Sequence[int], before: dict[int
     return pids
 
 
-def wait_until_mid_transaction(watch: OpenTransactions) -> None:
+def wait_until_mid_transaction(watch: OpenTransactions, *, timeout_s: float = BUSY_S) -> None:
     """Return in the moment in which some transaction is seen to be open."""
-    wait_for(watch.any, "a transaction is open", every_s=0.0)
+    wait_for(watch.any, "a transaction is open", timeout_s=timeout_s, every_s=0.0)
 
 
 def freeze_mid_transaction(watch: OpenTransactions, pids: Sequence[int]) -> None:
-    """Stop these processes (SIGSTOP) with a transaction of theirs open, which takes a few tries."""
+    """Stop these processes (SIGSTOP) with a transaction of theirs open, which takes a few tries.
+
+    Those that are just coming back get the time for it.
+    """
     for _ in range(FREEZES_MAX):
-        wait_until_mid_transaction(watch)
+        wait_until_mid_transaction(watch, timeout_s=BACK_S)
         for pid in pids:
             os.kill(pid, signal.SIGSTOP)
         if watch.stands_open(STANDS_OPEN_S):

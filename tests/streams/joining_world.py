@@ -98,8 +98,8 @@ def label(request: str, truth: str | float | None, *, at: int, appended_at: int,
     return Logged(str(fields["entity_id"]).encode(), json.dumps(fields).encode(), appended_at)
 
 
-def decode_label(value: bytes | None) -> Label:
-    return Label(**{"model": MODEL} | json.loads(value or b""))
+def read_json_labels(values: Sequence[bytes | None]) -> list[Label]:
+    return [Label(**{"model": MODEL} | json.loads(value or b"")) for value in values]
 
 
 @dataclass(slots=True)
@@ -206,7 +206,7 @@ class PlayedLane:
             if not len(columns):
                 continue
             if kind == LABELS:
-                labels = columns, read_labels(columns, decode_label, RULES)[0]
+                labels = columns, read_labels(columns, read_json_labels, RULES)[0]
             else:
                 predictions[kind] = columns, read_predictions(columns.values, JsonPredictions())[0]
         batch = ReadBatch(predictions=predictions, labels=labels)

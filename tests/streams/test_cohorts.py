@@ -68,7 +68,7 @@ def test_time_goes_on_by_itself_where_all_is_silent() -> None:
 def test_one_broken_clock_closes_nothing() -> None:
     """An event time far ahead counts as the time at which its record was appended."""
     progress = InputProgress()
-    progress.read(0, APRIL + 1_000 * HOUR_MS, APRIL)
+    progress.read([0], [APRIL + 1_000 * HOUR_MS], [APRIL])
 
     assert watermark([progress], now=APRIL, lateness_ms=0, idle_ms=1_000) == APRIL
 

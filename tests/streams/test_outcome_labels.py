@@ -8,6 +8,7 @@ import pytest
 from runtime.batch import RecordColumns
 from schemas.codec import EventCodec
 from schemas.events import Label, Signal
+from schemas.label_reader import LabelReader
 from schemas.reasons import REMEDIES, STAGES, Reason
 from schemas.signature import Task
 from streams.outcomes.labels import LabelRules, read_labels
@@ -27,6 +28,7 @@ VALUES = replace(CLASSES, task=Task.REGRESSION, classes=frozenset())
 SOUND = Label(model="flights", request_id="r1", entity_id="N14228", label="1", event_time=APRIL)
 OWNER = int(partitions_of([b"N14228"], 8)[0])
 CODEC = EventCodec(SchemasInMemory())
+READ = LabelReader(CODEC).read
 
 
 def test_sound_labels_are_taken_as_they_are() -> None:
@@ -36,7 +38,7 @@ def test_sound_labels_are_taken_as_they_are() -> None:
         replace(SOUND, label="0", revision=3, weight=0.0, value=-2.5),
         replace(SOUND, label=None, event_time=APRIL + 60_000),
     ]
-    records, rejections = read_labels(_columns(map(CODEC.encode, sound)), _decode, CLASSES)
+    records, rejections = read_labels(_columns(map(CODEC.encode, sound)), READ, CLASSES)
 
     assert rejections == []
     assert records.rows == [0, 1, 2]
@@ -68,7 +70,7 @@ def test_sound_labels_are_taken_as_they_are() -> None:
 )
 def test_a_label_that_is_no_answer_is_refused_alone(label: Label, reason: Reason, words: str) -> None:
     """Its neighbors are taken, and the words say what was found."""
-    records, (rejection,) = read_labels(_columns(map(CODEC.encode, [SOUND, label, SOUND])), _decode, CLASSES)
+    records, (rejection,) = read_labels(_columns(map(CODEC.encode, [SOUND, label, SOUND])), READ, CLASSES)
 
     assert records.rows == [0, 2]
     assert (rejection.row, rejection.reason) == (1, reason)
@@ -82,7 +84,7 @@ def test_a_label_that_is_no_answer_is_refused_alone(label: Label, reason: Reason
 )
 def test_values_are_numbers(answer: str | float | None, reason: Reason | None) -> None:
     """A model that predicts numbers is judged by finite numbers, or by the word that takes one back."""
-    _, rejections = read_labels(_columns([CODEC.encode(replace(SOUND, label=answer))]), _decode, VALUES)
+    _, rejections = read_labels(_columns([CODEC.encode(replace(SOUND, label=answer))]), READ, VALUES)
 
     assert [rejection.reason for rejection in rejections] == ([] if reason is None else [reason])
 
@@ -105,7 +107,7 @@ def test_values_are_numbers(answer: str | float | None, reason: Reason | None) -
 )
 def test_bytes_that_are_no_label_say_why(value: bytes | None, reason: Reason) -> None:
     """The reason is that of the bytes, not of labels in general."""
-    _, (rejection,) = read_labels(_columns([value]), _decode, CLASSES)
+    _, (rejection,) = read_labels(_columns([value]), READ, CLASSES)
 
     assert rejection.reason == reason
 
@@ -114,16 +116,12 @@ def test_a_label_must_lie_where_its_prediction_does() -> None:
     """Without a key, or in the partition that another hash chose, it would never meet it."""
     columns = _columns([CODEC.encode(SOUND)] * 3)
     columns = replace(columns, keys=[b"N14228", None, b"N14228"], partitions=[OWNER, OWNER, (OWNER + 1) % 8])
-    records, rejections = read_labels(columns, _decode, CLASSES)
+    records, rejections = read_labels(columns, READ, CLASSES)
 
     assert records.rows == [0]
     assert [rejection.reason for rejection in rejections] == [Reason.NO_KEY, Reason.WRONG_PARTITION]
     assert rejections[1].detail == f"the key belongs to partition {OWNER}, not to {(OWNER + 1) % 8}"
     assert "murmur2" in REMEDIES[Reason.WRONG_PARTITION]
-
-
-def _decode(value: bytes | None) -> Label:
-    return CODEC.decode(Label, value)
 
 
 def _columns(values: "Sequence[bytes | None] | map[bytes]") -> RecordColumns:
