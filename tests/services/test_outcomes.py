@@ -20,7 +20,7 @@ from tests.services.topic_records import OpenTransactions, aborted_times, read_t
 from tests.services.waiting import BACK_S, freeze_mid_transaction, wait_for
 from tests.stack import kill_quietly
 
-PER_S = 700.0
+PER_S = 400.0
 STRETCH_MS = 500
 # Ten kills: one process or both at once, every second time with a transaction open for sure, else at whatever
 # they are doing, coming back included; the second number says whose disk is lost with it.
