@@ -27,7 +27,7 @@ setup: $(VENV)/.runtime  ## .venv with the penstock command
 
 setup-dev: $(VENV)/.dev  ## and with what tests and checks need
 
-demo: setup  ## the main job on a year of real flights, embedded, in about two minutes
+demo: setup  ## the main job on real flights, embedded, and what becomes of a fault in them, in about three minutes
 	$(BIN)/penstock demo
 
 demo-real: setup  ## the same on real Kafka, Elasticsearch and a schema registry, exactly once, a scorer killed on the way

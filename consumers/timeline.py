@@ -47,12 +47,23 @@ class Step:
 
 def linked(moments: Sequence[Moment], causes: Mapping[str, str]) -> list[Moment]:
     """The moments in the order of time, each with the one that led to it; `causes`: what commands say caused them."""
+    moments = [replace(each, at=at) for each, at in zip(moments, _noticed_at(moments, causes), strict=True)]
     known: dict[str, Moment] = {}
     requests = {version: each.caused_by for each in moments if each.kind == _TRAINED for version in each.versions}
-    for moment in sorted(moments, key=lambda each: (each.at, each.kind in _ASIDE)):
+    for moment in sorted(moments, key=lambda each: (each.at, each.kind in _ASIDE, bool(each.caused_by))):
         leader = _leader(moment, tuple(known.values()), causes, requests)
         known[moment.id] = replace(moment, led_by="" if leader is None else leader.id)
     return list(known.values())
+
+
+def _noticed_at(moments: Sequence[Moment], causes: Mapping[str, str]) -> Iterator[int]:
+    """When each was first known: a signal that was told again has its last telling, and what it led to was before."""
+    followed_at: dict[str, int] = {}
+    for moment in moments:
+        for cause in filter(None, (moment.caused_by, causes.get(moment.caused_by))):
+            followed_at[cause] = min(moment.at, followed_at.get(cause, moment.at))
+    for moment in moments:
+        yield min(moment.at, followed_at.get(moment.id, moment.at))
 
 
 def trees(moments: Sequence[Moment]) -> tuple[Step, ...]:

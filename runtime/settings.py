@@ -359,6 +359,7 @@ class PolicySettings(Section):
 
 
 Acting = Literal["auto", "notify", "off"]
+RetrainGrounds = Literal["drift", "rise", "baseline"]
 
 
 class ActingSettings(Section):
@@ -367,6 +368,11 @@ class ActingSettings(Section):
     retrain: Acting = Field("auto", description="ask for a retrain when requests drift or losses rise")
     rollback: Acting = Field(
         "auto", description="go back to the version before, when it does better than one that fails its baseline"
+    )
+    retrain_on: tuple[RetrainGrounds, ...] = Field(
+        ("drift", "rise", "baseline"),
+        description="what a retrain is asked for upon: rows drift, losses rise, losses are above the baseline and its "
+        "margin and no version before does better; what is left out is only signaled",
     )
     retrain_cool_down_s: Seconds = Field(3_600.0, description="no retrain is asked for so long after another")
     rollback_cool_down_s: Seconds = Field(3_600.0, description="no rollback follows another, and no rollout begins")

@@ -16,10 +16,14 @@ _LIVE_EVERY_S = 0.25
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Moment:
-    """What is shown: counts so far, requests a second lately, latencies in ms."""
+    """What is shown: counts so far, requests a second lately, latencies in ms.
+
+    `total` None: it is not known how many there will be. `day`, `error_rate`: when the newest flight
+    left, and of the newest whose outcome is known; empty and None where nobody asks.
+    """
 
     sent: int
-    total: int
+    total: int | None
     predicted: int
     versions: dict[str, int]
     rate: float
@@ -29,6 +33,8 @@ class Moment:
     poison: int
     dead_letters: int
     labels: int
+    day: str = ""
+    error_rate: float | None = None
 
 
 class Display:
@@ -69,10 +75,12 @@ class Display:
 
 
 def _line(moment: Moment) -> str:
+    of_total = "" if moment.total is None else f" of {moment.total}"
+    world = f", {_world(moment)}" if moment.day else ""
     return (
-        f"  {moment.sent:>6} of {moment.total} sent, {moment.predicted:>6} predicted ({_versions(moment)}), "
+        f"  {moment.sent:>6}{of_total} sent, {moment.predicted:>6} predicted ({_versions(moment)}), "
         f"{moment.rate:5.0f}/s, lag {moment.lag}, p50 {_ms(moment.p50_ms)}, p99 {_ms(moment.p99_ms)}, "
-        f"{moment.dead_letters} dead letters"
+        f"{moment.dead_letters} dead letters{world}"
     )
 
 
@@ -83,8 +91,13 @@ def _table(moment: Moment) -> Table:
     table.add_row("rate", f"{moment.rate:,.0f} requests/s", "predicted", f"{moment.predicted:,} ({_versions(moment)})")
     table.add_row("lag", f"{moment.lag:,} requests", "p50, p99", f"{_ms(moment.p50_ms)}, {_ms(moment.p99_ms)}")
     table.add_row("poison sent", f"{moment.poison}", "dead letters", f"{moment.dead_letters}")
-    table.add_row("labels sent", f"{moment.labels:,}", "", "")
+    table.add_row("labels sent", f"{moment.labels:,}", *(("it is", _world(moment)) if moment.day else ("", "")))
     return table
+
+
+def _world(moment: Moment) -> str:
+    """The day of the flights, and how wrong their versions are lately."""
+    return moment.day if moment.error_rate is None else f"{moment.day}, error rate {moment.error_rate:.3f}"
 
 
 def _versions(moment: Moment) -> str:

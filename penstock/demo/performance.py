@@ -1,4 +1,4 @@
-"""The replay itself: activate, send, watch, swap versions half way, and wait until all is stored."""
+"""The replay itself: activate, send, watch, swap versions on the way, and wait until all is stored."""
 
 import hashlib
 import random
@@ -16,10 +16,12 @@ from penstock.commanding import command
 from penstock.demo.accident import Accident
 from penstock.demo.aftermath import Expected, await_stored, stored
 from penstock.demo.display import Display, Moment
+from penstock.demo.fault import Fault
 from penstock.demo.poison import GoodRequest, Poison, poisons
 from penstock.demo.replay import Outlets, Replay, interspersed
 from penstock.demo.scene import MODEL, Scene, Tell
 from penstock.demo.stack_process import StackProcess
+from penstock.demo.story import Story
 from penstock.demo.tail import LatencyTail
 from penstock.errors import DemoFailedError
 from producers.labels import LabelProducer
@@ -33,6 +35,8 @@ from runtime.stack import attach
 from schemas.request_writer import RequestWriter
 
 POISON_ROUNDS = 5
+STORY_SWAP_AFTER = 3_000
+"""Flights: a version that has served for longer has a record that is good enough to go back to."""
 _SEED = 7
 _ACTIVATE_S = 30.0
 _DRAIN_S = 60.0
@@ -43,12 +47,19 @@ _DEAD_LETTERS_EVERY_S = 1.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DemoPlan:
-    """How many flights are replayed and how many a second, `stack` arguments, and whether a scorer is killed."""
+    """How many flights are replayed and how many a second, `stack` arguments, and whether a scorer is killed.
 
-    requests: int
+    `requests` None: as many as the story of `fault` takes.
+    """
+
+    requests: int | None
     rate: float
     stack: tuple[str, ...] = ()
     accident: bool = False
+    fault: Fault | None = None
+
+    def __post_init__(self) -> None:
+        assert (self.requests is None) is (self.fault is not None), "a story has its own end"
 
 
 @dataclass(slots=True)
@@ -64,11 +75,24 @@ class Performance:
     """One replay on a running stack."""
 
     def __init__(
-        self, settings: Settings, scene: Scene, plan: DemoPlan, *, stack: StackProcess, console: Console, tell: Tell
+        self,
+        settings: Settings,
+        scene: Scene,
+        plan: DemoPlan,
+        *,
+        story: Story | None,
+        stack: StackProcess,
+        console: Console,
+        tell: Tell,
     ) -> None:
         self._settings = attach(settings)
         self._scene = scene
         self._plan = plan
+        self._story = story
+        self._flights = scene.flights if plan.requests is None else scene.flights.iloc[: plan.requests]
+        self._opening = (
+            len(self._flights) if story is None else int((self._flights["departed_at"] < story.fault.since).sum())
+        )
         self._stack = stack
         self._console = console
         self._tell = tell
@@ -97,6 +121,8 @@ class Performance:
             counts = replay.counts
         expected = Expected(requests=counts.requests, labels=counts.labels, dead_letters=dict(counts.poison))
         await_stored(self._settings, expected, timeout_s=_DRAIN_S, watch=self._stack.check)
+        if self._story is not None:
+            self._story.read()
         return expected
 
     def _activate(self, version: str) -> None:
@@ -115,16 +141,20 @@ class Performance:
         self._tell(f"the first prediction is readable {replay.first_answered_s * 1000:.0f} ms after its request")
 
     def _watch_replay(self, replay: Replay, tail: LatencyTail) -> None:
-        """Show how it goes; swap to the second version half way, and later kill a scorer where that is the plan."""
+        """Show how it goes; swap to the second version on the way, and later kill a scorer where that is the plan."""
         swapped = False
+        swap_after = self._opening // 2 if self._story is None else min(self._opening // 2, STORY_SWAP_AFTER)
         with Display(self._console) as display:
             while not replay.done.wait(_LOOK_S):
                 self._check(replay, tail)
                 display.show(self._moment(replay, tail))
-                if not swapped and replay.counts.requests >= self._plan.requests // 2:
+                if not swapped and replay.counts.requests >= swap_after:
                     self._activate(self._scene.versions[1])
                     swapped = True
                 self._have_accident(replay)
+                if self._story is not None:
+                    self._story.follow(replay.event_time)
+                    replay.until = self._story.until
             self._check(replay, tail)
             display.show(self._moment(replay, tail), last=True)
         if not swapped:
@@ -133,7 +163,7 @@ class Performance:
     def _have_accident(self, replay: Replay) -> None:
         """Kill a scorer once when three quarters are sent, and tell when it is back."""
         accident = self._accident
-        if self._plan.accident and not accident.happened and replay.counts.requests >= self._plan.requests * 3 // 4:
+        if self._plan.accident and not accident.happened and replay.counts.requests >= self._opening * 3 // 4:
             self._tell(f"{accident.name}, process {accident.happen()}, is killed with -9 in the midst of its work")
         if accident.heal():
             self._tell(f"{accident.name} serves again {accident.healed_s:.1f} s after it was killed")
@@ -186,20 +216,25 @@ class Performance:
             poison=sum(counts.poison.values()),
             dead_letters=watch.dead_letters,
             labels=counts.labels,
+            day="" if self._story is None else self._story.day,
+            error_rate=None if self._story is None or self._story.newest is None else self._story.newest.error_rate,
         )
 
     def _events(self, producer: RequestProducer) -> Iterator[Departure | Arrival | Poison]:
-        """Flights with poison in between, spread over the whole replay."""
+        """Flights as they are sent, with poison in between, spread over the replay or what is before the fault."""
         rounds = [list(self._poison(producer, number)) for number in range(POISON_ROUNDS)]
         mixed = list(chain.from_iterable(rounds))
         random.Random(_SEED).shuffle(mixed)  # noqa: S311  # an order, no secret
         # Departures and arrivals: about two events a flight.
-        every = max(2 * self._plan.requests // (len(mixed) + 1), 1)
-        return interspersed(timeline(self._scene.flights), mixed, every=every)
+        every = max(2 * self._opening // (len(mixed) + 1), 1)
+        events = timeline(self._flights)
+        if self._story is not None:
+            events = map(self._story.upstream.sends, events)
+        return interspersed(events, mixed, every=every)
 
     def _poison(self, producer: RequestProducer, number: int) -> Iterator[Poison]:
         registry, topics = wiring.schema_registry(self._settings), wiring.topics(self._settings)
-        model = _complete(departure for departure, _ in departures(self._scene.flights))
+        model = _complete(departure for departure, _ in departures(self._flights))
 
         def encode(request_id: str, entity_id: str, features: dict[str, object]) -> bytes:
             return producer.encode(entity_id, features, event_time=model.event_time, request_id=request_id)

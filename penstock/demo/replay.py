@@ -1,7 +1,7 @@
 """Replays flights as requests and labels, at a steady pace, with poison in between: a thread of its own.
 
 Departures become requests, arrivals labels, in the order in which they happened. The pace is
-open: a slow moment is made up for, so that latencies are honest.
+open: a slow moment is made up for, so that latencies are honest; of a long one only the end is.
 """
 
 import threading
@@ -20,6 +20,7 @@ from producers.sources.flights import Arrival, Departure
 
 _STOP_S = 10.0
 _LOOK_S = 0.01
+_MADE_UP_S = 5.0
 
 
 @dataclass(slots=True)
@@ -46,7 +47,7 @@ class Outlets:
 
 
 class Replay:
-    """Sends every event of a timeline; `counts` grow as it does."""
+    """Sends every event of a timeline, or those before `until` (ms); `counts` and `event_time`, of the newest, grow."""
 
     def __init__(
         self, outlets: Outlets, events: Iterable[Departure | Arrival | Poison], *, rate: float, latencies: Latencies
@@ -54,6 +55,8 @@ class Replay:
         self.counts = ReplayCounts()
         self.done = threading.Event()
         self.first_answered_s: float | None = None
+        self.until: int | None = None
+        self.event_time = 0
         self.failure: Exception | None = None
         self._outlets = outlets
         self._events = iter(events)
@@ -88,11 +91,17 @@ class Replay:
     def _send_all(self, events: Iterator[Departure | Arrival | Poison]) -> None:
         started = self._first_answered(events)
         for event in events:
+            if self._is_over(event):
+                return
             if isinstance(event, Departure):
                 wait_s = started + due_at_s(self.counts.requests, self._rate) - time.monotonic()
+                started += max(-wait_s - _MADE_UP_S, 0.0)
                 if self._stop.wait(wait_s) if wait_s > 0 else self._stop.is_set():
                     return
             self._send(event)
+
+    def _is_over(self, event: Departure | Arrival | Poison) -> bool:
+        return self.until is not None and not isinstance(event, Poison) and event.event_time >= self.until
 
     def _first_answered(self, events: Iterator[Departure | Arrival | Poison]) -> float:
         """Send the first request and wait for its prediction, since a scorer loads a version when it is needed."""
@@ -114,6 +123,7 @@ class Replay:
                 event.entity_id, event.features, event_time=event.event_time, request_id=event.request_id
             )
             self.counts.requests += 1
+            self.event_time = event.event_time
         elif isinstance(event, Arrival):
             self._outlets.labels.send(event.request_id, event.entity_id, label=event.label, event_time=event.event_time)
             self.counts.labels += 1

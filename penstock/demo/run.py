@@ -1,4 +1,4 @@
-"""The demo from start to end: stage, stack, replay with a swap in the middle, and the proof after it."""
+"""The demo from start to end: stage, stack, replay with a swap on the way, a fault in it, and the proof after it."""
 
 import signal
 import time
@@ -7,11 +7,15 @@ from types import FrameType
 from rich.console import Console
 
 from penstock import wiring
+from penstock.demo import time_lapse
 from penstock.demo.aftermath import check, print_aftermath
+from penstock.demo.epilogue import check_story, print_story
+from penstock.demo.fault import Fault, Upstream
 from penstock.demo.performance import DemoPlan, Performance
 from penstock.demo.questions import Answer, ask_all
-from penstock.demo.scene import fresh_directory, prepare
+from penstock.demo.scene import Scene, Tell, fresh_directory, prepare, register_bad
 from penstock.demo.stack_process import StackProcess
+from penstock.demo.story import Story
 from runtime.settings import Settings
 
 
@@ -29,7 +33,7 @@ def run_demo(settings: Settings, plan: DemoPlan, console: Console) -> list[Answe
     """Run the whole demo in `settings.data_dir` and return what the store answered in the end.
 
     Whatever happens, no process of the stack is left running. Raises `DemoFailedError` unless
-    everything arrived and the ledger balances.
+    everything arrived, the ledger balances and, with a fault, the story came to its end.
     """
     started = time.monotonic()
 
@@ -37,18 +41,31 @@ def run_demo(settings: Settings, plan: DemoPlan, console: Console) -> list[Answe
         console.print(f"{time.monotonic() - started:6.1f} s  {words}", highlight=False, markup=False)
 
     fresh_directory(settings.data_dir, settings)
-    with StackProcess(settings.data_dir, plan.stack) as stack:
-        scene = prepare(settings, requests=plan.requests, tell=tell)
+    stack_arguments = plan.stack if plan.fault is None else ("--config", str(time_lapse.written(settings.data_dir)))
+    with StackProcess(settings.data_dir, stack_arguments) as stack:
+        scene = prepare(settings, tell=tell)
+        story = None if plan.fault is None else _story(settings, scene, plan.fault, tell)
         stack.await_ready()
         tell(f"the stack serves: {', '.join(stack.processes)} ({_promise(settings)})")
-        expected = Performance(settings, scene, plan, stack=stack, console=console, tell=tell).run()
+        expected = Performance(settings, scene, plan, story=story, stack=stack, console=console, tell=tell).run()
         ledger, answers = check(settings, expected), ask_all(wiring.store(settings))
         print_aftermath(settings, ledger, answers, console)
+    if story is not None:
+        print_story(settings, story, console)
     console.print()
     tell(f"everything arrived, the ledger balances, the stack has stopped; the data lie in {settings.data_dir}")
     if settings.kafka.embedded:
         _say_where(settings, console)
+    if story is not None:
+        tell(f"the story came to its end: {check_story(story)}")
     return answers
+
+
+def _story(settings: Settings, scene: Scene, fault: Fault, tell: Tell) -> Story:
+    bad = register_bad(settings, scene, tell=tell) if fault.changes_something else ""
+    what = f"from {fault.day} on an upstream team sends {fault.words}" if fault.changes_something else "no fault"
+    tell(f"flights from April on, each label when that plane landed; {what}")
+    return Story(settings, Upstream(fault), bad_version=bad, tell=tell)
 
 
 def _promise(settings: Settings) -> str:
@@ -68,5 +85,6 @@ def _say_where(settings: Settings, console: Console) -> None:
         f"  penstock report predictions flights {here}",
         f"  penstock dead-letters list {here}",
         f"  penstock models show flights {here}",
+        f"  penstock timeline flights {here}",
     ):
         console.print(line, highlight=False, markup=False)

@@ -15,7 +15,7 @@ from penstock.demo.training import TARGET, first_version, fitted, second_version
 from penstock.errors import DemoFailedError
 from penstock.person import person
 from producers.sources.flight_table import load_flights
-from producers.sources.flights import DEPARTED_AT, training_sample
+from producers.sources.flights import CLASSES, DEPARTED_AT, training_sample
 from registry.catalogue import VersionState
 from runtime.settings import Settings
 from runtime.stack import find_stack
@@ -29,10 +29,11 @@ Tell = Callable[[str], None]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scene:
-    """The flights to replay, and the versions to serve, first and second."""
+    """The flights to replay, the versions to serve, first and second, and what these have learned from."""
 
     flights: pd.DataFrame
     versions: tuple[str, str]
+    sample: pd.DataFrame
 
 
 def fresh_directory(path: Path, settings: Settings) -> None:
@@ -50,15 +51,21 @@ def fresh_directory(path: Path, settings: Settings) -> None:
     (path / _MARKER).write_text("made by `penstock demo`, which empties this directory when it starts\n")
 
 
-def prepare(settings: Settings, *, requests: int, tell: Tell) -> Scene:
+def prepare(settings: Settings, *, tell: Tell) -> Scene:
     """Load the flights, train on January to March, register both versions."""
     flights = load_flights()
     tell(f"{len(flights):,} flights of 2013, with weather and planes")
-    training, replay = flights[flights["month"] <= _TRAINING_MONTHS], flights[flights["month"] > _TRAINING_MONTHS]
-    sample = training_sample(training, TARGET)
+    sample = training_sample(flights[flights["month"] <= _TRAINING_MONTHS], TARGET)
     versions = tuple(_registered(settings, build(), sample, tell) for build in (first_version, second_version))
     assert len(versions) == 2, "two versions were built"
-    return Scene(flights=replay.iloc[:requests], versions=(versions[0], versions[1]))
+    return Scene(flights=flights[flights["month"] > _TRAINING_MONTHS], versions=versions, sample=sample)
+
+
+def register_bad(settings: Settings, scene: Scene, *, tell: Tell) -> str:
+    """Register a version that has learned its labels turned round; return its number."""
+    turned = dict(zip(CLASSES, reversed(CLASSES), strict=True))
+    sample = scene.sample.assign(**{TARGET: scene.sample[TARGET].map(turned)})
+    return _registered(settings, first_version(), sample, tell)
 
 
 def _registered(settings: Settings, pipeline: Pipeline, sample: pd.DataFrame, tell: Tell) -> str:

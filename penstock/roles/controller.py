@@ -128,6 +128,7 @@ def acting_rules(settings: ActingSettings) -> ActingRules:
         ),
         record_labels_min=settings.record_labels_min,
         tally_labels_min=settings.tally_labels,
+        retrain_on=settings.retrain_on,
     )
 
 

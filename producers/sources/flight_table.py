@@ -1,5 +1,6 @@
 """The flights as one table: joined with the weather at the origin and the plane, in UTC, by departure.
 
+The month is no feature: who has learned January to March knows nothing of the others.
 Times in the data are local: those of departure in New York, those of arrival at the destination.
 """
 
@@ -17,7 +18,6 @@ FEATURES = (
     "origin",
     "dest",
     "distance",
-    "month",
     "weekday",
     "hour",
     "temp",
@@ -33,7 +33,7 @@ FEATURES = (
     "plane_seats",
     "plane_engines",
 )
-_WEATHER = FEATURES[8:17]
+_WEATHER = FEATURES[FEATURES.index("temp") : FEATURES.index("visib") + 1]
 _MINUTE_MS = 60_000
 _DAY_MINUTES = 24 * 60
 # Airports that the data's list of airports leaves out.

@@ -22,10 +22,14 @@ SMALL_PART = 0.01
 RATIOS_MIN = 3
 UNIT_TOLERANCE = 0.08
 SPREAD_MIN = 1.15
+RESCALED_MIN = 5.0
+"""Times that a wrong unit widens the inner and the outer spread alike; what hours and seasons do is less."""
 SHIFT_MIN = 0.05
 GONE_SHARE_MIN = 0.01
 DECISIVE_SHARE = 0.5
 STRANGER_PART_MIN = 0.3
+FAR_REACHES = 3.0
+"""So many outer spreads away from all rows of before no season takes them."""
 
 
 class Cause(StrEnum):
@@ -183,6 +187,9 @@ def _of_numbers(before: Floats, after: Floats) -> Explanation | None:
     scaled = _scaled(before, after)
     if scaled is not None:
         return scaled
+    rescaled = _rescaled(before, after)
+    if rescaled is not None:
+        return rescaled
     width, width_now = float(before[3] - before[1]), float(after[3] - after[1])
     moved = float(after[2] - before[2])
     if moved and abs(moved) >= SHIFT_MIN * width:
@@ -216,12 +223,50 @@ def _scaled(before: Floats, after: Floats) -> Explanation | None:
     return None
 
 
+def _rescaled(before: Floats, after: Floats) -> Explanation | None:
+    """A change of scale of rows that are unusual besides, so that no one factor takes all quantiles to those of now.
+
+    Either both spreads changed far more than rows do by themselves, and the median along with them;
+    or the median lies where no row ever was, at a factor of known units.
+
+    >>> before, stormy_day_in_hours = np.array([-9.0, -5, -2, 10, 82]), np.array([-0.1, 0.1, 0.5, 1.1, 2.5])
+    >>> _rescaled(before, stormy_day_in_hours).words
+    'scale: x 0.04 or so'
+    >>> calm_day_in_kilopascal = np.array([101.9, 102.0, 102.1, 102.2, 102.3])
+    >>> _rescaled(np.array([1_005.0, 1_011, 1_016, 1_023, 1_030]), calm_day_in_kilopascal).words
+    'scale: x 0.1005, as whole units instead of tenths, such as cm instead of mm'
+    """
+    widths, now = _widths(before), _widths(after)
+    if not (widths > 0).all() or not (now > 0).all():
+        return None
+    ratios, median, reach = now / widths, float(after[2]), float(widths[1])
+    far = (ratios >= RESCALED_MIN).all() or (ratios <= 1 / RESCALED_MIN).all()
+    factor = float(np.sqrt(ratios[0] * ratios[1]))
+    if far and before[0] - reach <= median / factor <= before[-1] + reach:
+        return Explanation(cause=Cause.SCALE, words=f"{Cause.SCALE}: x {float(f'{factor:.1g}'):g} or so", factor=factor)
+    factor = median / float(before[2]) if before[2] else 0.0
+    elsewhere = not before[0] - FAR_REACHES * reach <= median <= before[-1] + FAR_REACHES * reach
+    if factor > 0 and elsewhere and _unit_of(factor):
+        return Explanation(cause=Cause.SCALE, words=_scale_words(factor), factor=factor)
+    return None
+
+
+def _widths(quantiles: Floats) -> Floats:
+    """The inner and the outer spread."""
+    return np.array([quantiles[3] - quantiles[1], quantiles[4] - quantiles[0]])
+
+
 def _misfit(fitted: Floats, found: Floats) -> float:
     """The median distance of fitted quantiles from those found, as a part of how far apart these are."""
     return float(np.median(np.abs(fitted - found))) / max(float(np.ptp(found)), 1e-300)
 
 
 def _scale_words(factor: float) -> str:
+    unit = _unit_of(factor)
+    return f"{Cause.SCALE}: x {factor:.4g}" + (f", as {unit}" if unit else "")
+
+
+def _unit_of(factor: float) -> str:
+    """The units that people mix up by this factor; empty for any other."""
     nearest, unit = min(UNITS, key=lambda each: abs(factor / each[0] - 1))
-    known = abs(factor / nearest - 1) <= UNIT_TOLERANCE
-    return f"{Cause.SCALE}: x {factor:.4g}" + (f", as {unit}" if known else "")
+    return unit if abs(factor / nearest - 1) <= UNIT_TOLERANCE else ""

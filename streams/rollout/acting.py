@@ -14,7 +14,7 @@ import orjson
 from schemas.alarms import DRIFT, RETRAIN, ROLLBACK
 from schemas.events import ActOfAutomation, DeploymentState, ModelEvent, ServedVersion, Signal, StandbyVersion
 from schemas.issuers import is_automation
-from streams.rollout.acting_rules import NOTIFY, OFF, ActingRules, KindRules
+from streams.rollout.acting_rules import NOTIFY, OFF, ON_BASELINE, ON_DRIFT, ON_RISE, ActingRules, KindRules
 from streams.rollout.changes import barred, gone_back
 from streams.rollout.due import in_progress
 from streams.rollout.inputs import CommandInput
@@ -29,9 +29,13 @@ _WOULD = {RETRAIN: "ask for a retrain", ROLLBACK: "go back to the version before
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Proposal:
-    """An act and its grounds. `since`: event time (ms) from which on the world is another one; None: not known."""
+    """An act and its grounds. `since`: event time (ms) from which on the world is another one; None: not known.
+
+    `upon`: which kind of grounds, for a retrain.
+    """
 
     kind: str
+    upon: str
     grounds: str
     since: int | None
     target: StandbyVersion | None = None
@@ -45,7 +49,7 @@ def act_on(state: DeploymentState, signal: Signal, rules: ActingRules, origin: O
         return Decision(outcome="ignored", reason=words, state=state)
     proposal = _proposal(state, serving, signal, details, rules)
     of_kind = rules.of(proposal.kind)
-    held = _held(state, proposal.kind, of_kind, origin.now)
+    held = _not_upon(proposal, rules) or _held(state, proposal.kind, of_kind, origin.now)
     if held:
         return Decision(outcome="noted", reason=f"{proposal.grounds}; {held}", state=state)
     only_told = _only_told(state, proposal.kind, of_kind, origin.now)
@@ -102,10 +106,12 @@ def _proposal(
     """What the signal asks for: a retrain, unless the version should not serve and the one before it does better."""
     since = _moment(details.get("since"))
     if signal.kind == DRIFT or details.get("asks_for") != ROLLBACK:
-        return Proposal(kind=RETRAIN, grounds=signal.message, since=since)
+        upon = ON_DRIFT if signal.kind == DRIFT else ON_RISE
+        return Proposal(kind=RETRAIN, upon=upon, grounds=signal.message, since=since)
     target, words = _better(state, serving, rules)
     grounds = f"{signal.message}; {words}"
-    return Proposal(kind=RETRAIN if target is None else ROLLBACK, grounds=grounds, since=since, target=target)
+    kind = RETRAIN if target is None else ROLLBACK
+    return Proposal(kind=kind, upon=ON_BASELINE, grounds=grounds, since=since, target=target)
 
 
 def _better(state: DeploymentState, serving: ServedVersion, rules: ActingRules) -> tuple[StandbyVersion | None, str]:
@@ -125,6 +131,13 @@ def _better(state: DeploymentState, serving: ServedVersion, rules: ActingRules) 
         return None, f"versions {warm.version} and {serving.version} do not both have a record of {least:,} labels"
     words = f"version {warm.version} had a mean loss of {mean(before):.4g}, {serving.version} has {mean(now):.4g}"
     return (warm if does_better(before, now) else None), words
+
+
+def _not_upon(proposal: Proposal, rules: ActingRules) -> str:
+    """Why these grounds lead to no retrain; empty when they do."""
+    if proposal.kind != RETRAIN or proposal.upon in rules.retrain_on:
+        return ""
+    return f"acting.retrain_on leaves out {proposal.upon}"
 
 
 def _held(state: DeploymentState, kind: str, rules: KindRules, now: int) -> str:

@@ -67,6 +67,16 @@ def test_the_chain_from_drift_to_promotion() -> None:
 
 
 @given(order=st.permutations(CHAIN))
+def test_a_signal_that_was_told_again_stays_above_what_it_led_to(order: list[Moment]) -> None:
+    """The store has when it was told last, complete; the retrain was asked for by then."""
+    again = [replace(each, at=9 * MINUTE) if each.kind == "drift" else each for each in order]
+    found = linked(again, CAUSES)
+
+    assert shape(trees(found)) == TREE
+    assert (found[0].kind, found[0].at) == ("drift", MINUTE)
+
+
+@given(order=st.permutations(CHAIN))
 def test_the_order_in_which_things_are_read_changes_nothing(order: list[Moment]) -> None:
     """Whatever the store's order, the chain is the same."""
     assert shape(trees(linked(order, CAUSES))) == TREE

@@ -189,6 +189,18 @@ def test_what_is_off_is_off(one: Watched) -> None:
     assert one.told == []
 
 
+def test_grounds_that_are_left_out_are_only_signaled(two: Watched) -> None:
+    """Losses that rise with the weather are no reason to retrain where nobody says so; drift and a bad version are."""
+    two.rules = replace(ACTING, retrain=replace(AUTO, cool_down_ms=0), retrain_on=("drift", "baseline"))
+
+    risen = two.alarm("performance", "2")
+    two.alarm("drift", "2")
+    two.bad("2")
+
+    assert (risen.outcome, risen.reason) == ("noted", "performance of version 2; acting.retrain_on leaves out rise")
+    assert two.told == [("RetrainRequested", "2"), ("RetrainRequested", "2")]
+
+
 def test_a_freeze_holds_here_too(one: Watched) -> None:
     """Whoever froze automation has frozen all of it."""
     one.ask("freeze")

@@ -139,3 +139,22 @@ def test_of_personal_text_only_its_being_there_is_told() -> None:
     explanation = explain(texts(90, 10), texts(30, 70), categories=())
 
     assert explanation.cause is Cause.MISSING
+
+
+def test_a_unit_is_found_on_a_day_that_is_unusual_besides() -> None:
+    """Delays of a stormy day in hours: no one factor takes those of other days there, and yet it is no shift."""
+    stormy = np.random.default_rng(6).gamma(2.0, 40.0, 900)
+
+    explanation = of_numbers(numbers(stormy / 60))
+
+    assert explanation.cause is Cause.SCALE
+    assert explanation.words.endswith(" or so")
+
+
+def test_a_day_of_steady_weather_is_no_change_of_scale() -> None:
+    """It spreads far less than a winter does, and lies where that would not lead."""
+    winter, edges = np.random.default_rng(7).normal(1_016, 9, 20_000), tuple(np.linspace(1_000, 1_032, 19).tolist())
+    steady = np.random.default_rng(8).normal(1_025, 0.6, 900)
+
+    assert explain(numbers(winter), numbers(steady), edges=edges).cause is Cause.SHIFT
+    assert explain(numbers(winter), numbers(steady / 10), edges=edges).cause is Cause.SCALE
