@@ -154,7 +154,7 @@ def test_an_interrupted_demo_leaves_nothing_running(tmp_path: Path) -> None:
     folder = tmp_path / "demo"
     with (tmp_path / "said").open("wb") as said:
         demo = subprocess.Popen(
-            [sys.executable, "-m", "penstock", "demo", "--data-dir", str(folder)],
+            [sys.executable, "-m", "penstock", "demo", "--requests", "4000", "--data-dir", str(folder)],
             cwd=ROOT,
             stdout=said,
             stderr=said,
