@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 from penstock import wiring
 from penstock.roles.lanes import LanePlan, build_lane
-from penstock.roles.shelf_desk import approval_recorder, shelf_news, statement_facts, version_facts
+from penstock.roles.shelf_desk import approval_recorder, shelf_news, statement_facts, told_events, version_facts
 from runtime.batch import RetryLaterError
 from runtime.clock import SystemClock
 from runtime.dead_letters import DeadLetterWriter
@@ -20,7 +20,7 @@ from runtime.watchdog import Watchdog
 from schemas.events import DeploymentState, GuardrailLimit, JournalEntry, RolloutRules
 from schemas.topics import DEPLOYMENTS, JOURNAL
 from streams.rollout.acting_rules import ActingRules, KindRules
-from streams.rollout.memory import ControllerState, restored_state
+from streams.rollout.memory import ControllerState, made_whole, restored_state
 from streams.rollout.plan import Defaults
 from streams.rollout.step import ControllerStep, Surroundings
 from streams.rollout.windows import ReadingRules
@@ -135,11 +135,17 @@ def acting_rules(settings: ActingSettings) -> ActingRules:
 def _restore(settings: Settings) -> ControllerState:
     topics, codec = wiring.topics(settings), wiring.codec(settings)
     deployments = read_to_end(settings.kafka, topics.of(DEPLOYMENTS), deadline_s=RESTORE_S)
-    journal = read_to_end(settings.kafka, topics.of(JOURNAL), deadline_s=RESTORE_S)
-    return restored_state(
+    entries = [
+        codec.decode(JournalEntry, message.value())
+        for message in read_to_end(settings.kafka, topics.of(JOURNAL), deadline_s=RESTORE_S)
+    ]
+    state = restored_state(
         [codec.decode(DeploymentState, message.value()) for message in deployments if message.value() is not None],
-        [codec.decode(JournalEntry, message.value()) for message in journal],
+        entries,
     )
+    if settings.guarantee == "exactly_once":
+        return state
+    return made_whole(state, entries, told_events(settings, RESTORE_S))
 
 
 def _ms(seconds: float) -> int:

@@ -92,10 +92,11 @@ def shelf_news(settings: Settings, *, deadline_s: float) -> ShelfNews:
             _log.warning("the shelf can't be asked for its news", detail=str(error))
             return ()
 
-    return ShelfNews(happened=happened, told=lambda: _told(settings, deadline_s))
+    return ShelfNews(happened=happened, told=lambda: told_events(settings, deadline_s))
 
 
-def _told(settings: Settings, deadline_s: float) -> Collection[str]:
+def told_events(settings: Settings, deadline_s: float) -> Collection[str]:
+    """Ids of the events that the topic of model events has."""
     codec, topic, ids = wiring.codec(settings), wiring.topics(settings).of(MODEL_EVENTS), set()
     for message in read_to_end(settings.kafka, topic, deadline_s=deadline_s):
         try:

@@ -1,21 +1,28 @@
 """What the controller knows between decisions, and how it comes back from the topics after a restart. Pure."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from schemas.events import DeploymentState, JournalEntry
+import orjson
+
+from schemas.codec import built
+from schemas.events import DeploymentState, JournalEntry, ModelEvent
 
 INPUT_IDS_MAX = 10_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ControllerState:
-    """By model its deployment, the next sequence and the newest digest of its journal; and the newest input ids."""
+    """By model its deployment, the next sequence and the newest digest of its journal; and the newest input ids.
+
+    `unsaid`: what was decided, and a controller that was killed has not brought to its topic.
+    """
 
     deployments: Mapping[str, DeploymentState] = field(default_factory=dict)
     sequences: Mapping[str, int] = field(default_factory=dict)
     chains: Mapping[str, str] = field(default_factory=dict)
     input_ids: tuple[str, ...] = ()
+    unsaid: tuple[DeploymentState | ModelEvent, ...] = ()
 
     def knows(self, input_id: str) -> bool:
         """Whether this input was decided on before: a record that is read again acts once."""
@@ -54,3 +61,25 @@ def restored_state(deployments: Iterable[DeploymentState], journal: Iterable[Jou
         chains=chains,
         input_ids=tuple(input_ids[-INPUT_IDS_MAX:]),
     )
+
+
+def made_whole(state: ControllerState, journal: Sequence[JournalEntry], told: Collection[str]) -> ControllerState:
+    """The state after a crash where no transaction held a decision's records together.
+
+    The journal has the word: what it says of a model is so, and is said again where the deployments
+    or the model events (`told`: ids of those that are there) lack it. A deployment that is not in the
+    journal is not so yet: its input was not committed, and is decided again.
+    """
+    newest = {entry.model: entry.state_after for entry in journal}
+    decided = {model: built(DeploymentState, orjson.loads(text)) for model, text in newest.items() if text is not None}
+    behind = [each for model, each in decided.items() if _revision(state.deployments.get(model)) < each.revision]
+    events = [built(ModelEvent, orjson.loads(text)) for entry in journal for text in entry.actions]
+    return replace(
+        state,
+        deployments={**state.deployments, **decided},
+        unsaid=(*behind, *(each for each in events if each.event_id not in told)),
+    )
+
+
+def _revision(state: DeploymentState | None) -> int:
+    return state.revision if state is not None else 0

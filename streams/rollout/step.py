@@ -28,7 +28,7 @@ from schemas.alarms import ACTED_ON
 from schemas.codec import EventCodec
 from schemas.columns import Rejection
 from schemas.errors import EventDecodeError, SchemaRegistryUnavailableError
-from schemas.events import Cohort, Command, DeploymentState, Event, Profile, Signal
+from schemas.events import Cohort, Command, DeploymentState, Event, ModelEvent, Profile, Signal
 from schemas.reasons import Reason
 from schemas.topics import COHORTS, COMMANDS, DEPLOYMENTS, JOURNAL, MODEL_EVENTS, PROFILES, SIGNALS, TopicKind, Topics
 from streams.rollout.acting_rules import ActingRules
@@ -110,6 +110,7 @@ class ControllerStep:
         self._windows_pending = Windows()
         self._tallies = Tallies()
         self._tallies_pending = Tallies()
+        self._unsaid: Sequence[DeploymentState | ModelEvent] = ()
         self._looked_at = 0
         self._with_topics: set[str] = set()
 
@@ -117,6 +118,9 @@ class ControllerStep:
         """Read the state from the topics before the first decision."""
         if self._state is None:
             self._state = self._surroundings.restore()
+            self._unsaid = self._state.unsaid
+            if self._unsaid:
+                _log.warning("a crash left decisions half told", records=len(self._unsaid))
 
     def topics(self) -> Collection[str]:
         return tuple(self._topics.of(kind) for kind, _ in _KINDS)
@@ -129,9 +133,16 @@ class ControllerStep:
         return (1 << 63) - 1
 
     def take_announcements(self) -> Sequence[OutgoingRecords]:
-        """What the shelf did by itself; what is due by time comes as a batch, so that it is committed as others are."""
+        """What was decided before and not said, and what the shelf did by itself.
+
+        What is due by time comes as a batch, so that it is committed as others are.
+        """
+        unsaid, self._unsaid = self._unsaid, ()
         news = self._surroundings.news.take(self._clock.now_ms())
-        return [self._record(MODEL_EVENTS, each.model, each) for each in news]
+        return [
+            self._record(DEPLOYMENTS if isinstance(each, DeploymentState) else MODEL_EVENTS, each.model, each)
+            for each in (*unsaid, *news)
+        ]
 
     def assigned(self, starts: Sequence[StartOffset]) -> None:
         """Nothing is kept by partition."""

@@ -1,6 +1,6 @@
 """The controller's step: commands in a batch become journal entries, deployments and events."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -27,7 +27,7 @@ from tests.streams.test_acting import cohort
 class Controller:
     """A step with its codec; what it asked for topics is in `models`."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, restore: Callable[[], ControllerState] = ControllerState) -> None:
         self.codec = EventCodec(DirectoryRegistry(folder / "schemas.sqlite"))
         self.models: list[str] = []
         self.approvals: list[Mapping[str, str]] = []
@@ -42,7 +42,7 @@ class Controller:
                 facts=lambda _model, version: VersionFacts(state="validated" if version in {"1", "2"} else None),
                 statements=self.worth,
                 record_approval=self.approvals.append,
-                restore=ControllerState,
+                restore=restore,
                 ensure_topics=self.models.append,
                 news=ShelfNews(happened=lambda: self.happened, told=lambda: {"known"}),
             ),
