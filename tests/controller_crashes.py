@@ -181,7 +181,8 @@ def _told(scene: RolloutScene) -> bool:
 def _signal_loaded(scene: RolloutScene, signal_id: str) -> None:
     """What a scorer says when it has loaded all that the deployment names."""
     settings = scene.settings
-    details = {"generation": scene.deployment.generation}
+    newest = scene.records(JOURNAL, JournalEntry)[-1].state_after
+    details = {"generation": orjson.loads(newest or "{}")["generation"]}
     signal_ = Signal(
         signal_id=signal_id,
         model=MODEL,

@@ -19,14 +19,14 @@ from sklearn.linear_model import LogisticRegression
 
 from penstock import wiring
 from penstock.commanding import command
-from penstock.deployed import deployments
+from runtime.follower import Follower
 from runtime.kafka import ensure_topics
 from runtime.settings import Settings, load_settings
 from runtime.stack import attach
 from schemas.codec import E, EventCodec, built
 from schemas.events import DeploymentState, JournalEntry, Label, Rollout
 from schemas.prediction_reader import PredictionReader
-from schemas.topics import JOURNAL, LABELS, PREDICTIONS, REQUESTS, TopicKind
+from schemas.topics import DEPLOYMENTS, JOURNAL, LABELS, PREDICTIONS, REQUESTS, TopicKind
 from tests.services.deployment import MODEL
 from tests.services.scoring_model import (
     EVENT_TIME_FIRST_MS,
@@ -39,6 +39,7 @@ from tests.services.scoring_model import (
 )
 from tests.services.topic_records import read_topic
 from tests.services.traffic import FLUSH_S, TICK_S, Traffic, load_producer
+from tests.services.waiting import wait_for
 from tests.stack import PenstockProcess, penstock_json, running_stack
 
 GOOD, DEFECTIVE = "2", "3"
@@ -138,6 +139,9 @@ class RolloutScene:
     extra: str = ""
     model: ScoringModel = field(init=False)
     truth: npt.NDArray[np.int64] = field(init=False)
+    _follower: Follower | None = field(default=None, init=False, repr=False)
+    _codec: EventCodec | None = field(default=None, init=False, repr=False)
+    _newest: DeploymentState | None = field(default=None, init=False, repr=False)
 
     def __post_init__(self) -> None:
         where = {"bootstrap_servers": self.bootstrap_servers, "cluster_id": self.cluster_id}
@@ -195,13 +199,42 @@ class RolloutScene:
                 traffic.stop()
                 labels.finish()
 
+    @contextmanager
+    def shelf_away(self) -> Iterator[None]:
+        """Within the block there are no bundles and no catalogue."""
+        shelf = self.settings.registry_dir
+        away = shelf.with_name("shelf-away")
+        away.mkdir()
+        names = [path.name for path in shelf.iterdir() if path.name.startswith(("bundles", "catalogue"))]
+        for name in names:
+            (shelf / name).rename(away / name)
+        try:
+            yield
+        finally:
+            for name in names:
+                (away / name).rename(shelf / name)
+
     def ask(self, action: str, **arguments: str) -> JournalEntry:
-        """A command, and the controller's word on it."""
-        return command(self.settings, action, MODEL, arguments=arguments, wait_s=COMMAND_S)
+        """A command, and the controller's word on it; `deployment` knows of it from then on."""
+        entry = command(self.settings, action, MODEL, arguments=arguments, wait_s=COMMAND_S)
+        decided = built(DeploymentState, orjson.loads(entry.state_after or ""))
+        wait_for(lambda: self.deployment.revision >= decided.revision, "the deployment is told", every_s=0.02)
+        return entry
 
     @property
     def deployment(self) -> DeploymentState:
-        return deployments(self.settings)[MODEL]
+        """The newest that has come, seen without asking for it."""
+        if self._follower is None:
+            self._follower = Follower(self.settings.kafka, wiring.topics(self.settings).of(DEPLOYMENTS))
+            self._codec = wiring.codec(self.settings)
+            messages = list(self._follower.catch_up(COMMAND_S))
+        else:
+            messages = list(self._follower.news())
+        assert self._codec is not None, "made with the follower"
+        if messages:
+            self._newest = self._codec.decode(DeploymentState, messages[-1].value())
+        assert self._newest is not None, "something was activated before"
+        return self._newest
 
     @property
     def rollout(self) -> Rollout:

@@ -24,12 +24,19 @@ FIRST_SHARE = 0.2
 TESTERS = "entity-99"
 DECIDED_S = 90.0
 BUCKETS, NO_BUCKET = 10_000, -1
+PARTITIONS = 4
+BACK_MS_MAX = 10_000
+"""A tenth of it is promised, and more than measured; this holds on a machine that is busy with much else."""
 Row = Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Told:
-    """Everything that the story has left behind. `accepted`: by request number, where the broker put it."""
+    """Everything that the story has left behind.
+
+    `accepted`: by request number, where the broker put it. `back_ms`: from the rollback's acceptance
+    to the first prediction of the version before, by partition.
+    """
 
     accepted: Mapping[int, tuple[int, int]]
     predictions: Sequence[Row]
@@ -39,6 +46,7 @@ class Told:
     ledger: Mapping[str, Any]
     labels_used: int
     joined_in: int
+    back_ms: Mapping[int, int]
 
 
 def tell(scene: RolloutScene, another_worker: Callable[[], None]) -> Told:
@@ -57,7 +65,8 @@ def tell(scene: RolloutScene, another_worker: Callable[[], None]) -> Told:
         scene.ask("start", version=DEFECTIVE, steps=STEPS)
         _wait_for_end(scene)
         (candidate,) = scene.rollout.candidates
-        _wait_for_requests(traffic, 400)
+        with scene.shelf_away():
+            back_ms = _gone_back(scene)
     wait_for(lambda: scene.ledger()["in_flight"] == 0, "every request is accounted for", every_s=0.5)
     return Told(
         accepted=traffic.accepted,
@@ -68,6 +77,7 @@ def tell(scene: RolloutScene, another_worker: Callable[[], None]) -> Told:
         ledger=scene.ledger(),
         labels_used=candidate.evidence.labels + candidate.evidence.control_labels,
         joined_in=joined_in,
+        back_ms=back_ms,
     )
 
 
@@ -86,8 +96,14 @@ def assert_decided_rightly(told: Told, scene: RolloutScene) -> None:
     assert (rollout.phase, rollout.candidates[0].verdict) == ("Failed", "worse")
     assert f"version {DEFECTIVE} is worse than {GOOD}" in rollout.reason
     assert told.labels_used <= within, (told.labels_used, within)
-    assert kinds == [("Promoted", GOOD), ("RolledBack", GOOD), ("Barred", DEFECTIVE)]
-    assert [each.version for each in scene.deployment.versions] == [GOOD]
+    assert kinds == [("Promoted", GOOD), ("RolledBack", GOOD), ("Barred", DEFECTIVE), ("RolledBack", "1")]
+    assert [each.version for each in scene.deployment.versions] == ["1"]
+
+
+def assert_back_soon(told: Told, within_ms: int) -> None:
+    """After a rollback every partition, whichever worker has it, is scored by the version before; it took that long."""
+    assert len(told.back_ms) == PARTITIONS
+    assert max(told.back_ms.values()) <= within_ms, told.back_ms
 
 
 def assert_every_arm_is_the_documented_one(told: Told) -> None:
@@ -144,6 +160,21 @@ def _documented(entity: str, state: DeploymentState) -> tuple[str, str, int]:
 
 def _candidate(state: DeploymentState) -> str:
     return state.rollout.candidates[0].version if state.rollout is not None else ""
+
+
+def _gone_back(scene: RolloutScene) -> dict[int, int]:
+    """How long after the command's acceptance each partition has its first prediction of the version before."""
+    entry = scene.ask("rollback", reason="orders fall")
+    first: dict[int, int] = {}
+
+    def all_back() -> bool:
+        for row in scene.predictions():
+            if row["generation"] == scene.deployment.generation:
+                first.setdefault(row["partition"], row["scored_at"] - entry.now)
+        return len(first) == PARTITIONS
+
+    wait_for(all_back, "every partition is scored by the version before", every_s=1.0)
+    return first
 
 
 def _wait_for_requests(traffic: Traffic, more: int) -> None:

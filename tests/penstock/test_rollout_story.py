@@ -7,6 +7,8 @@ import pytest
 from runtime.status import read_status
 from tests.rollout_scene import RolloutScene
 from tests.rollout_story import (
+    BACK_MS_MAX,
+    assert_back_soon,
     assert_decided_rightly,
     assert_entities_are_sticky,
     assert_every_arm_is_the_documented_one,
@@ -23,7 +25,10 @@ pytestmark = pytest.mark.wire
 
 @pytest.mark.timeout(400)
 def test_a_good_candidate_is_promoted_and_a_defective_one_rolled_back(tmp_path: Path) -> None:
-    """By evidence and in time; no request is lost; a scorer that begins in mid-rollout assigns as the one before."""
+    """By evidence and in time; no request is lost; a scorer that begins in mid-rollout assigns as the one before.
+
+    At the end it goes back to the first version at once, though the shelf is away.
+    """
     scene = RolloutScene(tmp_path)
     pids: set[int] = set()
 
@@ -42,6 +47,7 @@ def test_a_good_candidate_is_promoted_and_a_defective_one_rolled_back(tmp_path: 
     assert_every_arm_is_the_documented_one(told)
     assert_entities_are_sticky(told)
     assert len(entities_scored_in(told, told.joined_in)) == ENTITIES
+    assert_back_soon(told, BACK_MS_MAX)
     assert (told.ledger["accepted"], told.ledger["lost"], told.ledger["in_flight"]) == (len(told.accepted), 0, 0)
     assert_replayable(told)
 

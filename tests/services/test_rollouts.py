@@ -9,6 +9,8 @@ from confluent_kafka.admin import AdminClient
 from runtime.groups import scorer_group
 from tests.rollout_scene import RolloutScene
 from tests.rollout_story import (
+    BACK_MS_MAX,
+    assert_back_soon,
     assert_decided_rightly,
     assert_entities_are_sticky,
     assert_every_arm_is_the_documented_one,
@@ -24,14 +26,15 @@ from tests.services.verdicts import assert_balanced
 from tests.services.waiting import BACK_S, wait_for
 from tests.stack import PenstockProcess
 
-PARTITIONS = 4
-
 
 @pytest.mark.timeout(400)
 def test_a_good_candidate_is_promoted_and_a_defective_one_rolled_back(
     kafka: KafkaServer, tmp_path: Path, faults: FaultLog
 ) -> None:
-    """By evidence and in time; no request is lost or scored twice; a scorer that joins assigns as the other does."""
+    """By evidence and in time; no request is lost or scored twice; a scorer that joins assigns as the other does.
+
+    At the end both go back to the first version at once, though the shelf is away.
+    """
     scene = RolloutScene(tmp_path, bootstrap_servers=kafka.bootstrap_servers, prefix=f"t{uuid.uuid4().hex[:8]}.")
     admin = AdminClient({"bootstrap.servers": kafka.bootstrap_servers})
     group = scorer_group(scene.prefix)
@@ -56,5 +59,7 @@ def test_a_good_candidate_is_promoted_and_a_defective_one_rolled_back(
     assert_every_arm_is_the_documented_one(told)
     assert_entities_are_sticky(told)
     assert len(entities_scored_in(told, told.joined_in)) == ENTITIES
+    faults.hit("ms from a rollback's acceptance to the last partition's change", max(told.back_ms.values()))
+    assert_back_soon(told, BACK_MS_MAX)
     assert_balanced(told.ledger, accepted=len(told.accepted))
     assert_replayable(told)
