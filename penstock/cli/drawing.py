@@ -66,22 +66,28 @@ def _tick(name: str) -> str:
 
 def _page(model: str, by_what: str, groups: Mapping[str, Group], baselines: Mapping[str, Baseline], drawn: str) -> str:
     names = list(dict.fromkeys(name for group in groups.values() for name in group.measures))
-    rows = [_cells("th", [by_what, "health", "predicted", "coverage", "maturity", *names, "why, and what next"])]
+    rows = [[by_what, "health", "predicted", "coverage", "maturity", *names, "why, and what next"]]
     for name, group in groups.items():
         verdict = judge_group(group, baselines[name])
         measures = group.measures
         figures = [f"{measures[each].value:.3f}" if each in measures else "" for each in names]
         coverage = "" if group.coverage is None else f"{group.coverage:.1%}"
         counts = [f"{group.sums.predicted:,}", coverage, f"{group.maturity:.0%}"]
-        rows.append(_cells("td", [name, verdict.health.value, *counts, *figures, f"{verdict.reason}; {verdict.next}"]))
-    table = "\n".join(f"<tr>{row}</tr>" for row in rows)
-    title = html.escape(f"{model} by {by_what}")
+        rows.append([name, verdict.health.value, *counts, *figures, f"{verdict.reason}; {verdict.next}"])
+    return page_of(f"{model} by {by_what}", drawn, rows)
+
+
+def page_of(title: str, drawn: str, rows: Sequence[Sequence[str]], *, note: str = "") -> str:
+    """A page of a picture (SVG) and a table, whose first row is its head; `note` is HTML between title and picture."""
+    cells = [_cells("th" if number == 0 else "td", row) for number, row in enumerate(rows)]
+    table = "\n".join(f"<tr>{row}</tr>" for row in cells)
+    title = html.escape(title)
     style = (
         "body{font-family:system-ui;margin:2em}td,th{padding:.3em .8em;text-align:left;border-bottom:1px solid #ddd}"
     )
     picture = drawn[drawn.index("<svg") :]
     head = f'<!doctype html><meta charset="utf-8"><title>{title}</title><style>{style}</style>'
-    return f"{head}<h1>{title}</h1>{picture}<table>{table}</table>\n"
+    return f"{head}<h1>{title}</h1>{note}{picture}<table>{table}</table>\n"
 
 
 def _cells(tag: str, values: Sequence[str]) -> str:

@@ -7,6 +7,7 @@ import click
 from consumers.reports import latency, report_errors, report_predictions
 from penstock import wiring
 from penstock.cli.arguments import ModelName
+from penstock.cli.drift import drift
 from penstock.cli.options import example, with_json, with_settings
 from penstock.cli.output import print_json, print_table, say
 from penstock.cli.performance import performance
@@ -15,7 +16,7 @@ from runtime.settings import Settings
 
 @click.group(epilog=example("penstock report predictions flights"))
 def report() -> None:
-    """What a model did: its predictions, its errors."""
+    """What a model did: its predictions, its errors, how good it was, whether what it is asked has changed."""
 
 
 @report.command(epilog=example("penstock report predictions flights --json"))
@@ -53,3 +54,4 @@ def errors(settings: Settings, name: str, *, as_json: bool) -> None:
 
 
 report.add_command(performance)
+report.add_command(drift)

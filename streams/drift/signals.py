@@ -11,11 +11,11 @@ import numpy as np
 import orjson
 
 from registry.binning import QUANTILES
+from registry.stability import psi
 from schemas.alarms import DRIFT
 from schemas.events import Signal
 from streams.drift.calibration import WINDOWS
 from streams.drift.causes import Cause, Explanation, Picture, explain
-from streams.drift.chi_square import psi
 from streams.drift.detector import Alarm, Crossing
 from streams.drift.references import DriftReference
 

@@ -107,6 +107,7 @@ def test_a_change_of_scale_is_one_signal_though_the_monitor_is_killed(bank: Bank
     (signal,) = bank.signals()
     (retrain,) = bank.retrains()
     evidence = orjson.loads(signal["evidence"])
+    report = penstock_json("report", "drift", MODEL, data_dir=bank.data_dir)
     amount = next(column for column in evidence["columns"] if column["name"] == "amount")
 
     assert quiet == []
@@ -115,5 +116,8 @@ def test_a_change_of_scale_is_one_signal_though_the_monitor_is_killed(bank: Bank
     assert amount["factor"] == pytest.approx(100, rel=0.05)
     assert "amount (scale: x " in signal["message"]
     assert "2026-02-04" <= evidence["since"] < "2026-03-02"
+    assert {column["name"] for column in report["columns"] if column["signals"]} == {
+        column["name"] for column in evidence["columns"]
+    }
     assert retrain["version"] == "1"
     assert "amount (" in retrain["reason"]

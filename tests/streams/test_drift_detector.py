@@ -5,9 +5,10 @@ import pytest
 from scipy import stats
 
 from registry.reference_profile import ReferenceProfile
+from registry.stability import psi
 from streams.drift.blocks import block_of
 from streams.drift.calibration import BLOCKS_MIN, calibrate, sliding
-from streams.drift.chi_square import chi_square, psi
+from streams.drift.chi_square import chi_square
 from tests.streams.drift_rows import BLOCK_ROWS, Fault, Rows, Trace, made_reference, profiles_of
 
 FAULT_ROW = 20_400
