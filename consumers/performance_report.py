@@ -13,12 +13,13 @@ from consumers.errors import QueryError
 from consumers.measures import Measure, measures_of
 from consumers.performance import coverage_of, sums_from
 from consumers.questions import Question, Row, Store, by, only
+from consumers.segments import VALUES_MAX, Segments
 from consumers.sinks.shape import ms_of, time_text
 from consumers.stored_collections import OUTCOMES, PERFORMANCE, PREDICTIONS
 from schemas.performance_sums import Judged, PerformanceSums
 from schemas.signature import Task
 
-GROUPS_MAX = 40
+GROUPS_MAX = VALUES_MAX
 COVERAGE_LEAST = 0.9
 LABELS_LEAST = 100
 MARGIN = 0.02
@@ -217,28 +218,38 @@ def _by_feature(store: Store, model: str, feature: str, rows: Sequence[Row]) -> 
     if not live:
         return {}
     kind = next(iter(_grouped(live[-1:], lambda _: "").values()))
+    by_value = _predicted(store, model, feature)
+    segments = Segments(by_value)
     sums: dict[str, PerformanceSums] = {}
     found = False
     for row in store.rows(_OUTCOMES, {"model": model}):
         features = row["features"]
         assert isinstance(features, Mapping), "features are stored as JSON"
         found = found or feature in features
-        segment = sums.setdefault(_segment(features.get(feature)), PerformanceSums())
+        segment = sums.setdefault(segments.name(features.get(feature)), PerformanceSums())
         segment.judge(_judged(row), 1, task=kind.task, classes=kind.classes)
     if not found:
         raise QueryError(f"no outcome of {model} has a feature {feature!r}: choose version, arm, window or a feature")
-    predicted = _predicted(store, model, feature)
+    predicted: Counter[str] = Counter()
+    for value, count in by_value.items():
+        predicted[segments.name(value)] += count
     top = sorted(sums, key=lambda name: (-sums[name].labeled, name))[:GROUPS_MAX]
     groups: dict[str, Group] = {}
     for name, each in sums.items():
         group = groups.setdefault(name if name in top else OTHERS, Group(kind.task, kind.classes, kind.loss_scale))
-        each.predicted = max(predicted.get(name, 0), each.labeled + each.retracted)
+        each.predicted = max(predicted[name], each.labeled + each.retracted)
         group.sums.add(each)
         group.mature += each.predicted
-    return dict(sorted(groups.items(), key=lambda item: (item[0] == OTHERS, -item[1].sums.labeled, item[0])))
+    return dict(sorted(groups.items(), key=lambda item: _order(item[0], item[1], segments.in_order)))
 
 
-def _predicted(store: Store, model: str, feature: str) -> dict[str, int]:
+def _order(name: str, group: Group, in_order: Sequence[str]) -> tuple[bool, int, int, str]:
+    """Ranges of numbers upwards, then the groups with most labels; the rest last."""
+    place = in_order.index(name) if name in in_order else len(in_order)
+    return name == OTHERS, place, -group.sums.labeled, name
+
+
+def _predicted(store: Store, model: str, feature: str) -> dict[object, int]:
     """How many live predictions there are of each value of a feature."""
     question = Question(
         collection=PREDICTIONS,
@@ -254,14 +265,7 @@ def _predicted(store: Store, model: str, feature: str) -> dict[str, int]:
         },
     )
     rows = store.ask(question, {"model": model, "path": f'$."{feature}"'})
-    return {_segment(row["segment"]): round(_number(row["doc_count"])) for row in rows}
-
-
-def _segment(value: object) -> str:
-    """A value as a name; numbers alike however a store gives them."""
-    if value is None:
-        return "(missing)"
-    return f"{value:g}" if isinstance(value, (int, float)) else str(value)
+    return {row["segment"]: round(_number(row["doc_count"])) for row in rows}
 
 
 def _judged(row: Row) -> Judged:

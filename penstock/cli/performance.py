@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from consumers.performance_report import Baseline, Group, Verdict, judge_group, report_performance
+from consumers.performance_report import Baseline, Group, Health, Verdict, judge_group, report_performance
 from penstock import wiring
 from penstock.cli.arguments import ModelName
 from penstock.cli.options import example, with_json, with_settings
@@ -29,6 +29,7 @@ _SHOWN = (
     "rmse",
     "bias",
 )
+_FIGURES = ("predicted", "labeled", "coverage", "maturity", "unsure", "loss", "interval", *_SHOWN, "value", "health")
 
 
 @click.command(
@@ -113,14 +114,18 @@ def _row(name: str, group: Group, verdict: Verdict) -> dict[str, object]:
 
 def _print(by_what: str, rows: list[dict[str, object]]) -> None:
     """The figures as a table, the losses as bars, and a line for each group that needs a word."""
-    names = list(dict.fromkeys(name for row in rows for name in row if name not in ("group", "reason", "next")))
+    names = [name for name in _FIGURES if any(name in row for row in rows)]
     figures = [{by_what: row["group"], **{name: _short(row.get(name)) for name in names}} for row in rows]
     print_table(figures, (by_what, *names) if rows else None)
     losses = [loss for row in rows if isinstance(loss := row["loss"], float)]
     if losses and max(losses) > 0:
         print_table([{by_what: row["group"], "mean loss": bar(row["loss"], max(losses))} for row in rows])
-    for row in rows:
+    unknown = [row for row in rows if row["health"] == Health.UNKNOWN.value]
+    for row in rows if len(unknown) <= 1 else (row for row in rows if row not in unknown):
         say(f"{row['group']}: {row['health']}: {row['reason']}; next: {row['next']}")
+    if len(unknown) > 1:
+        first = unknown[0]
+        say(f"{len(unknown)} groups: unknown, as {first['group']}: {first['reason']}; next: {first['next']}")
 
 
 def bar(loss: object, most: float) -> str:

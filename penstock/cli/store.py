@@ -43,8 +43,10 @@ def setup(settings: Settings, *, as_json: bool) -> None:
     mended = [difference for difference in before if difference not in left]
     if as_json:
         print_json({"mended": _listed(mended), "left": _listed(left)})
-    else:
+    elif mended:
         print_table(_listed(mended), _COLUMNS)
+    elif not left:
+        say(f"{wiring.store(settings).place} was as it should be")
     if left:
         raise StoreDiffersError(wiring.store(settings).place, len(left))
 

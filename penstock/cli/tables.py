@@ -35,15 +35,24 @@ def table_text(
 def cell(value: object) -> str:
     """A value in a table: nothing for None, JSON for what has parts.
 
-    >>> cell(None), cell(0.25), cell({"a": 1}), cell("late")
-    ('', '0.25', '{"a":1}', 'late')
+    >>> cell(None), cell(0.25), cell({"a": 1 / 3}), cell("late")
+    ('', '0.25', '{"a":0.333333}', 'late')
     """
     if value is None:
         return ""
     if isinstance(value, float):
         return f"{value:.6g}"
     if isinstance(value, (dict, list, tuple)):
-        return orjson.dumps(value, default=str).decode()
+        return orjson.dumps(_shortened(value), default=str).decode()
     if isinstance(value, bytes):
         return value.hex()
     return str(value)
+
+
+def _shortened(value: object) -> object:
+    """The same with numbers as short as they are in cells of their own."""
+    if isinstance(value, float):
+        return float(f"{value:.6g}")
+    if isinstance(value, dict):
+        return {name: _shortened(part) for name, part in value.items()}
+    return [_shortened(part) for part in value] if isinstance(value, (list, tuple)) else value

@@ -32,7 +32,7 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> SqliteStore:
     ]
     documents = [performance_document(merged([each]), 1) for each in windows]
     for number in range(200):
-        features = {"carrier": "UA" if number % 4 else "AA", "seats": number % 2}
+        features = {"carrier": "UA" if number % 4 else "AA", "seats": number % 2, "miles": number * 0.5}
         said: dict[str, FieldValue] = {"features": features, "event_time": APRIL + number}
         documents.append(prediction_document(prediction(number, **said), cluster_id="c", personal=frozenset()))
         if number % 10:
@@ -66,14 +66,18 @@ def test_windows_are_put_together_until_they_can_be_read(store: SqliteStore) -> 
 
 
 def test_a_feature_is_summed_from_outcomes(store: SqliteStore) -> None:
-    """Each value has its own coverage and error rate; numbers are named as they read."""
+    """Each value has its own coverage and error rate; of many numbers, each tenth of the predictions has."""
     carriers = report_performance(store, "flights", "carrier")
     seats = report_performance(store, "flights", "seats")
+    miles = report_performance(store, "flights", "miles")
 
     assert {name: group.sums.predicted for name, group in carriers.items()} == {"UA": 150, "AA": 50}
     assert sum(group.sums.labeled for group in carriers.values()) == 180
     assert sum(group.sums.sums["loss"] for group in carriers.values()) == 40.0
     assert set(seats) == {"0", "1"}
+    assert list(miles)[:2] == ["0 to 9.5", "10 to 19.5"]
+    assert [group.sums.predicted for group in miles.values()] == [20] * 10
+    assert [group.sums.labeled for group in miles.values()] == [18] * 10
     with pytest.raises(QueryError, match="has a feature 'origin'"):
         report_performance(store, "flights", "origin")
     assert report_performance(store, "trains", "version") == {}
