@@ -94,6 +94,9 @@ class Catalogue:
         if not self._path.exists():
             return []
         with self._reading() as connection:
+            if not _has_table(connection, "versions"):
+                # The first version ever is being added: the file is there, and nothing in it is yet.
+                return []
             rows = connection.execute(
                 f"select {_COLUMNS} from versions where ?1 is null or name = ?1 order by name, rowid",  # noqa: S608  constants
                 (name,),
@@ -105,6 +108,8 @@ class Catalogue:
         if not self._path.exists() and self._path.parent.is_dir():
             raise VersionNotFoundError(name, version)
         with self._reading() as connection:
+            if not _has_table(connection, "versions"):
+                raise VersionNotFoundError(name, version)
             row = connection.execute(
                 f"select {_COLUMNS} from versions where name = ? and version = ?",  # noqa: S608  constants
                 (name, version),

@@ -3,9 +3,11 @@
 import multiprocessing
 from pathlib import Path
 
+import pytest
 from sklearn.linear_model import LogisticRegression
 
-from registry.catalogue import VersionState
+from registry.catalogue import Catalogue, VersionState
+from registry.errors import VersionNotFoundError
 from registry.shelf import Shelf
 from schemas.directory_registry import DirectoryRegistry
 from schemas.request_schema import features_of
@@ -43,3 +45,14 @@ def test_every_addition_has_a_number_of_its_own(tmp_path: Path) -> None:
     assert [record.version for record in records] == [str(n) for n in range(1, PROCESSES * ADDITIONS + 1)]
     assert {record.state for record in records} == {VersionState.VALIDATED}
     assert {feature.name for feature in newest} == {"f0", *(f"only{worker}" for worker in range(PROCESSES))}
+
+
+def test_who_looks_while_the_first_is_added_sees_none(tmp_path: Path) -> None:
+    """The file is there before anything is in it, and that is no damage."""
+    catalogue = Catalogue(tmp_path / "catalogue.sqlite")
+    with catalogue.adding():
+        listed = catalogue.records()
+        with pytest.raises(VersionNotFoundError):
+            catalogue.record("model", "1")
+
+    assert listed == []
