@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 import structlog
 
+from schemas.columns import Rejection
 from schemas.events import DeadLetter
 
 SAY_EVERY_MS = 10_000
@@ -29,14 +30,14 @@ class DeadLetterNews:
 
     kinds: dict[tuple[str, str], _Kind] = field(default_factory=dict)
 
-    def tell(self, letters: Sequence[DeadLetter], now: int) -> None:
-        """Count these letters, and log each kind of them that is due; `now` in ms since the epoch."""
-        firsts: dict[tuple[str, str], DeadLetter] = {}
-        for letter in letters:
+    def tell(self, letters: Sequence[DeadLetter], rejections: Sequence[Rejection], now: int) -> None:
+        """Count these letters, each with its rejection, and log each kind that is due; `now` in ms since the epoch."""
+        firsts: dict[tuple[str, str], tuple[DeadLetter, Rejection]] = {}
+        for letter, rejection in zip(letters, rejections, strict=True):
             key = (letter.topic, letter.reason)
-            firsts.setdefault(key, letter)
+            firsts.setdefault(key, (letter, rejection))
             self.kinds.setdefault(key, _Kind()).records += 1
-        for key, first in firsts.items():
+        for key, (first, rejection) in firsts.items():
             kind = self.kinds[key]
             if now >= kind.due:
                 _log.warning(
@@ -45,8 +46,14 @@ class DeadLetterNews:
                     topic=first.topic,
                     partition=first.partition,
                     offset=first.offset,
+                    **_known(request_id=rejection.request_id, version=rejection.version),
                     reason=first.reason,
                     stage=first.stage,
                     records=kind.records,
                 )
                 kind.records, kind.due = 0, now + SAY_EVERY_MS
+
+
+def _known(**fields: str | None) -> dict[str, str]:
+    """Those that have a value."""
+    return {name: value for name, value in fields.items() if value is not None}

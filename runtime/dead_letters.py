@@ -31,7 +31,7 @@ class DeadLetterWriter:
         if not rejections:
             return []
         letters = [self.letter(columns, model, rejection) for rejection in rejections]
-        self.news.tell(letters, self.clock.now_ms())
+        self.news.tell(letters, rejections, self.clock.now_ms())
         return [
             OutgoingRecords(
                 topic=self.topics.of(DEAD_LETTERS),

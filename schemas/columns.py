@@ -13,11 +13,16 @@ from schemas.reasons import Reason
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rejection:
-    """One input row that was refused: its index in the batch, why, and the detail in words."""
+    """One input row that was refused: its index in the batch, why, and the detail in words.
+
+    Where these are known: the request's id, and the version that was asked to score it.
+    """
 
     row: int
     reason: Reason
     detail: str
+    request_id: str | None = None
+    version: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,6 +40,13 @@ class RequestColumns:
     entity_ids: pa.StringArray
     event_times: npt.NDArray[np.int64]
     features: pa.RecordBatch
+
+    def refuse(self, index: int, reason: Reason, detail: str, *, version: str | None = None) -> Rejection:
+        """The rejection of the request at that position."""
+        request_id = str(self.request_ids[int(index)].as_py())
+        return Rejection(
+            row=int(self.rows[index]), reason=reason, detail=detail, request_id=request_id, version=version
+        )
 
     def take(self, indices: npt.NDArray[np.int64]) -> "RequestColumns":
         """The requests at these positions, in this order."""

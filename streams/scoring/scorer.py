@@ -167,7 +167,7 @@ def _score_version(
 ) -> list[Rejection]:
     started = timer()
     frame, unfit = version.fit(part.features)
-    rejections = [Rejection(row=int(part.rows[fault.row]), reason=fault.reason, detail=fault.detail) for fault in unfit]
+    rejections = [part.refuse(fault.row, fault.reason, fault.detail, version=version.version) for fault in unfit]
     fitting = np.delete(np.arange(len(members)), [fault.row for fault in unfit]) if unfit else np.arange(len(members))
     fitted = timer()
 
@@ -179,19 +179,20 @@ def _score_version(
     stages |= {"fit": fitted - started, "score": timer() - fitted}
     for span in scored:
         answers.put(members[fitting[span.start : span.stop]], span.scores)
-        rejections += _not_finite(part, fitting, span)
+        rejections += _not_finite(part, fitting, span, version.version)
     for fault in faults:
-        row = int(part.rows[fitting[fault.index]])
-        rejections.append(Rejection(row=row, reason=fault.error.reason, detail=fault.error.detail))
+        index = int(fitting[fault.index])
+        rejections.append(part.refuse(index, fault.error.reason, fault.error.detail, version=version.version))
     return rejections
 
 
-def _not_finite(requests: RequestColumns, fitting: Ints, part: Part) -> list[Rejection]:
+def _not_finite(requests: RequestColumns, fitting: Ints, part: Part, version: str) -> list[Rejection]:
     return [
-        Rejection(
-            row=int(requests.rows[fitting[part.start + index]]),
-            reason=Reason.SCORE_NOT_FINITE,
-            detail=f"the estimator answered {part.scores.scores[index]}",
+        requests.refuse(
+            int(fitting[part.start + index]),
+            Reason.SCORE_NOT_FINITE,
+            f"the estimator answered {part.scores.scores[index]}",
+            version=version,
         )
         for index in np.flatnonzero(~np.isfinite(part.scores.scores)).tolist()
     ]
@@ -200,7 +201,7 @@ def _not_finite(requests: RequestColumns, fitting: Ints, part: Part) -> list[Rej
 def _quarantined(part: RequestColumns, serving: Serving, index: int) -> list[Rejection]:
     version = serving.state.versions[index].version
     detail = f"version {version} is quarantined: {serving.quarantined[version]}"
-    return [Rejection(row=int(row), reason=Reason.VERSION_QUARANTINED, detail=detail) for row in part.rows]
+    return [part.refuse(place, Reason.VERSION_QUARANTINED, detail, version=version) for place in range(len(part.rows))]
 
 
 def _predictions(

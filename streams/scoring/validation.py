@@ -34,16 +34,15 @@ def validate(
     good = keyed & same & timely
     rejections = []
     for index in np.flatnonzero(~good).tolist():
-        row = int(columns.rows[index])
         if not keyed[index]:
-            rejections.append(Rejection(row=row, reason=Reason.NO_KEY, detail="the message has no key"))
+            rejections.append(columns.refuse(index, Reason.NO_KEY, "the message has no key"))
         elif not same[index]:
             detail = f"the key is {row_keys[index]!r}, the entity_id {columns.entity_ids[index].as_py()!r}"
-            rejections.append(Rejection(row=row, reason=Reason.KEY_MISMATCH, detail=detail))
+            rejections.append(columns.refuse(index, Reason.KEY_MISMATCH, detail))
         else:
             distance_s = (int(columns.event_times[index]) - int(appended[index])) / 1_000
             detail = f"event_time lies {distance_s:+.3f} s from the append time"
-            rejections.append(Rejection(row=row, reason=Reason.EVENT_TIME_OUT_OF_BOUNDS, detail=detail))
+            rejections.append(columns.refuse(index, Reason.EVENT_TIME_OUT_OF_BOUNDS, detail))
     return good, rejections
 
 

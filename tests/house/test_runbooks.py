@@ -59,6 +59,17 @@ def test_the_index_names_nothing_else() -> None:
     assert sorted(named) == [page.name for page in RUNBOOKS]
 
 
+def test_every_failure_has_its_runbook() -> None:
+    """Each line of the operators' table of what dies ends with a page that is there."""
+    table = OPERATORS.split("## What happens when something dies")[1].split("\n\n")[1]
+    failures = table.splitlines()[2:]
+    pages = [re.search(r"\(runbooks/([a-z-]+\.md)\) \|$", failure) for failure in failures]
+
+    assert len(failures) >= 15
+    assert [failure for failure, page in zip(failures, pages, strict=True) if page is None] == []
+    assert {page[1] for page in pages if page is not None} <= {path.name for path in RUNBOOKS}
+
+
 def test_every_hop_has_its_runbook(tmp_path: Path) -> None:
     """The doctor points to a page that is there."""
     hops = Probes(settings=Settings(data_dir=tmp_path), timeout_s=1.0).hops()

@@ -144,6 +144,16 @@ def test_a_version_s_rows_are_all_that_it_was_asked_to_score() -> None:
     assert scored.predictions.requests.rows.tolist() == [0, 5]
 
 
+def test_a_rejection_names_the_request_and_the_version_where_they_are_known() -> None:
+    """For whoever looks for one request in the log: bytes that are no request have no id."""
+    junk, raised = sorted(score([b"junk", b"77"], version("1")).rejections, key=lambda rejection: rejection.row)
+    (quarantined,) = score([b"1"], None).rejections
+
+    assert (junk.request_id, junk.version) == (None, None)
+    assert (raised.request_id, raised.version) == ("r1", "1")
+    assert (quarantined.request_id, quarantined.version) == ("r0", "0")
+
+
 def test_the_stages_of_a_version_are_timed() -> None:
     """Each reading of this timer is a second later; decoding is shared by the rows of the batch."""
     scored = score([b"1", b"junk", b"2", b"3"], version("1"))
