@@ -51,8 +51,9 @@ class StoredOutcomes:
 
     def matured_until(self, model: str) -> int | None:
         """The event time (ms) before which labels have had time to arrive; None while no cohort has closed."""
-        (row,) = self._store.ask(_NEWEST_COHORT, {"model": model, "role": _LIVE})
-        start = row["start"]
+        # A store that has no cohorts yet may have no place for them, and then answers with nothing at all.
+        rows = self._store.ask(_NEWEST_COHORT, {"model": model, "role": _LIVE})
+        start = rows[0]["start"] if rows else None
         return None if start is None else ms_of(str(start))
 
     def newest(self, model: str, stretch: Stretch, *, rows_max: int) -> Iterator[OutcomeRow]:

@@ -49,7 +49,12 @@ def build_guard(
         def strike(why: str) -> None:
             strikes.add(model, version, generation_of(model, version), why)
 
-        return watchdog.limit(f"{model} {version} predict", settings.scoring.predict_timeout_s, strike)
+        return watchdog.limit(
+            f"{model} {version} predict",
+            settings.scoring.predict_timeout_s,
+            strike,
+            held=strikes.held(model, version, generation_of(model, version)),
+        )
 
     return guard
 

@@ -1,7 +1,10 @@
 """The watchdog ends what hangs, after saying why."""
 
+import subprocess
+import sys
 import threading
 import time
+from pathlib import Path
 
 from runtime.watchdog import EXIT_HUNG, EXIT_MEMORY, Watchdog
 from tests.runtime.lane_parts import eventually
@@ -47,3 +50,33 @@ def test_memory_beyond_the_bound_ends_the_process() -> None:
 
     assert ended.wait(5)
     assert codes[0] == EXIT_MEMORY
+
+
+HOLDS_THE_INTERPRETER = """
+import re, sys
+from runtime.watchdog import Watchdog
+
+watchdog = Watchdog(memory_bytes_max=1 << 40)
+watchdog.start()
+with open(sys.argv[1], "a") as held, watchdog.limit("predict", 0.1, held=held):
+    re.match("(a+)+$", "a" * 64 + "b")
+"""
+
+
+def test_a_call_that_holds_the_interpreter_is_ended_too(tmp_path: Path) -> None:
+    """The watchdog's own thread can't run then; where the call was is in the file."""
+    held = tmp_path / "held"
+    ended = subprocess.run([sys.executable, "-c", HOLDS_THE_INTERPRETER, held], timeout=60, check=False)
+
+    assert ended.returncode == 1
+    assert held.read_text().startswith("Timeout (")
+    assert "in match" in held.read_text()
+
+
+def test_a_call_that_comes_back_leaves_nothing(tmp_path: Path) -> None:
+    """The file for a call that holds the interpreter stays empty."""
+    watchdog = Watchdog(memory_bytes_max=1 << 40, exit_process=lambda _code: None)
+    with (tmp_path / "held").open("a") as held, watchdog.limit("predict", 60.0, held=held):
+        pass
+
+    assert (tmp_path / "held").read_text() == ""

@@ -70,7 +70,7 @@ def real_plan(config: Path, *, requests: int, rate: float) -> DemoPlan:
 
 @click.command()
 @click.option("--requests", type=click.IntRange(min=1_000), default=52_000, show_default=True)
-@click.option("--rate", type=click.FloatRange(min=1), default=1_000.0, show_default=True)
+@click.option("--rate", type=click.FloatRange(min=1), default=500.0, show_default=True)
 @click.option("--folder", type=click.Path(path_type=Path, file_okay=False), default=FOLDER, show_default=True)
 def main(requests: int, rate: float, folder: Path) -> None:
     """Replay so many flights, so many a second, on real servers, exactly once, and kill a scorer on the way."""

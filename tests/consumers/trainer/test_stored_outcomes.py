@@ -86,3 +86,13 @@ def test_what_has_matured(stored: StoredOutcomes) -> None:
     """Up to where the newest closed stretch begins; where none has closed, nothing has."""
     assert stored.matured_until("flights") == APRIL + 5 * HOUR_MS
     assert stored.matured_until("unknown") is None
+
+
+@pytest.mark.parametrize("kind", BOTH)
+def test_an_empty_store_has_nothing_that_matured(kind: str, request: pytest.FixtureRequest, tmp_path: Path) -> None:
+    """Also where there is no index of cohorts yet, and Elasticsearch answers with no row at all."""
+    sink, store, _ = both_stores(kind, request, tmp_path)
+    sink.setup()
+    sink.close()
+
+    assert StoredOutcomes(store).matured_until("flights") is None
