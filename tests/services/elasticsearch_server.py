@@ -149,6 +149,7 @@ class ElasticsearchServer:
         folder = Path(tempfile.mkdtemp(prefix="penstock-elasticsearch-"))
         with zipfile.ZipFile(elasticsearch_zip()) as archive:
             archive.extractall(folder)
+        (folder / "tmp").mkdir()
         home = folder / f"elasticsearch-{ELASTICSEARCH_VERSION}"
         for program in (home / "bin").iterdir():
             program.chmod(0o755)
@@ -172,6 +173,8 @@ class ElasticsearchServer:
             "PATH": os.environ["PATH"],
             "ES_JAVA_HOME": str(require_java().resolve().parents[1]),
             "ES_JAVA_OPTS": f"-Xms{self.heap_mb}m -Xmx{self.heap_mb}m",
+            # Its own choice is a new folder in the system's, which a server that is killed leaves behind.
+            "ES_TMPDIR": str(self.home.parent / "tmp"),
         }
 
 
