@@ -6,6 +6,7 @@ from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from tests.house.promtool import NOT_CHECKED
 from tests.services.elasticsearch_server import ElasticsearchServer
@@ -17,6 +18,11 @@ SERVICES = Path(__file__).parent / "services"
 # Whole stacks of processes run here, so that a machine which is busy elsewhere can starve a test of them.
 STACKS = (SERVICES, Path(__file__).parent / "penstock")
 NOT_RUN = pytest.StashKey[dict[str, tuple[str, ...]]]()
+
+
+# How long an example takes says more of what else the machine does than of the code.
+settings.register_profile("busy machine", deadline=None)
+settings.load_profile("busy machine")
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -165,11 +165,12 @@ def _candidate(state: DeploymentState) -> str:
 def _gone_back(scene: RolloutScene) -> dict[int, int]:
     """How long after the command's acceptance each partition has its first prediction of the version before."""
     entry = scene.ask("rollback", reason="orders fall")
+    generation = scene.deployment.generation
     first: dict[int, int] = {}
 
     def all_back() -> bool:
         for row in scene.predictions():
-            if row["generation"] == scene.deployment.generation:
+            if row["generation"] == generation:
                 first.setdefault(row["partition"], row["scored_at"] - entry.now)
         return len(first) == PARTITIONS
 
