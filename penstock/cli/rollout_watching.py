@@ -110,16 +110,17 @@ class _Watching:
                 screen.update(drawn(self._view), refresh=True)
 
     def tell(self, *, json: bool, timeout_s: float | None) -> None:
-        """A line now and for each change."""
-        said = -1
+        """A line now and for each change; as text, for each that the text shows."""
+        said: object = None
         for _ in self._looks(timeout_s):
-            if self.state.revision == said:
+            now = self.state.revision if json else line(self._view)
+            if now == said:
                 continue
-            said = self.state.revision
+            said = now
             if json:
                 print_json_line(self._view)
             else:
-                sys.stdout.write(f"{line(self._view)}\n")
+                sys.stdout.write(f"{now}\n")
                 sys.stdout.flush()
 
     def close(self) -> None:

@@ -11,6 +11,7 @@ from runtime.settings import Settings
 from schemas.errors import EventDecodeError
 from schemas.events import DeploymentState, Profile
 from schemas.topics import PROFILES
+from streams.scoring.roles import ARM_PINNED
 
 _PROFILES = 400
 _POLL_S = 0.2
@@ -52,12 +53,12 @@ class ObservedShares:
             except EventDecodeError:
                 continue
             taken += 1
-            if profile.model == self._model and profile.role == "live":
+            if profile.model == self._model and profile.role == "live" and profile.arm != ARM_PINNED:
                 self._rows[profile.generation, profile.version] += profile.rows
         return taken
 
     def rows(self, state: DeploymentState) -> Mapping[str, int]:
-        """Rows by version since the deployment's generation began."""
+        """Rows by version since the deployment's generation began, but for those that a rule has pinned."""
         return {version: count for (generation, version), count in self._rows.items() if generation == state.generation}
 
     def close(self) -> None:

@@ -13,6 +13,9 @@ from streams.rollout.evidence import log_threshold
 from streams.rollout.guardrails import breach
 from streams.rollout.phases import ENDED, Phase, Trigger, after
 
+SPEAKING_BLOCKS = 2
+"""The first block has nothing before it that could be bet on: evidence can speak from the second on."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Due:
@@ -118,6 +121,8 @@ def _reached(rollout: Rollout, candidate: Candidate, now: int) -> bool:
         return False
     if rollout.rules.judged_by != "labels":
         return True
+    if step.labels_min and candidate.evidence.blocks < SPEAKING_BLOCKS:
+        return False
     return not leans_to_worse(rollout, candidate) and (candidate.verdict == OK or not _is_last(rollout))
 
 

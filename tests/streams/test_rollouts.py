@@ -99,6 +99,20 @@ def test_widening_waits_for_time_for_labels_and_for_evidence_that_leans_the_othe
     assert (leaning.rollout.phase, leaning.shares["2"]) == ("Running", 1_000)
 
 
+def test_nothing_is_widened_before_evidence_can_speak() -> None:
+    """However bad the first block of labels is, it has nothing before it to bet on; the second one takes it back."""
+    model = serving()
+    model.start(steps="10%:1m:100,50%")
+    model.labels({"1": 0.1, "2": 0.5}, labels=150)
+    model.tick(MINUTE)
+    after_one = (model.rollout.phase, model.shares["2"], model.rollout.candidates[0].evidence.blocks)
+    model.labels({"1": 0.1, "2": 0.5}, labels=150)
+
+    assert after_one == ("Running", 1_000, 1)
+    assert (model.rollout.phase, model.shares) == ("Failed", {"1": 10_000})
+    assert "Widened" not in model.kinds
+
+
 def test_a_step_without_enough_labels_is_inconclusive_at_its_deadline_and_goes_on_when_resumed() -> None:
     """It pauses and tells; resuming gives a new deadline, and the share stays as it is."""
     model = serving()
