@@ -55,9 +55,10 @@ docs: setup-dev
 tests: setup-dev
 	$(BIN)/python -m pytest
 
-bench: setup-dev  ## the benchmarks, on a real broker and a real Elasticsearch
+bench: setup-dev  ## the benchmarks: lanes on a real broker, a real Elasticsearch, detectors of drift
 	$(BIN)/python -m benchmarks.lane
 	$(BIN)/python -m benchmarks.store
+	$(BIN)/python -m benchmarks.drift
 
 lock:  ## requirements/*.txt anew from pyproject.toml, with hashes
 	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --extra demo pyproject.toml -o requirements/runtime.txt
