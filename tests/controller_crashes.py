@@ -41,11 +41,10 @@ INPUTS: tuple[Input, ...] = (
 )
 """What is due by time after the last of them is decided without an input: the switch, and its end."""
 DEATHS: tuple[str, ...] = (
+    # One at each point: of two commands, of a signal, and of what time alone has decided.
     "before the journal=second",
-    "after the journal=back",
     "after the commit=canary",
     "after the journal=canary-loaded",
-    "before the offsets are final=promoted",
     f"before the offsets are final=time:{MODEL}:",
 )
 
