@@ -1,7 +1,8 @@
 """penstock's sink against Elasticsearch's own bulk helper, on one real server: `make bench`.
 
 In every turn both write the same predictions under the same templates into indices that are new, portion
-by portion one after the other, so that a noisy minute hits both. Then what is stored is read back and
+by portion: each portion is written by both, one right after the other, and who begins alternates. So a
+noisy second hits both, and the ratio is taken portion by portion. Then what is stored is read back and
 compared, document by document, before the figures count.
 """
 
@@ -16,11 +17,13 @@ from benchmarks.page import write_store_part
 from benchmarks.store_contenders import (
     SIGNATURE,
     StoreTurn,
+    Taken,
     build_documents,
     bulk_helper,
     penstock_sink,
     portions_of,
     stored_documents,
+    take,
     wanted_documents,
 )
 from benchmarks.store_report import HELPER, PENSTOCK, StoreReport, as_markdown, write_results
@@ -84,15 +87,17 @@ def _judged_turn(
         for index in client.indices.get(index=f"{settings.index_prefix}-*"):
             client.indices.delete(index=index)
         IndexSetup(client, settings).ensure([*BASE_FAMILIES, *model_families(MODEL, SIGNATURE)])
-    turn = {name: StoreTurn() for name in stores}
+    taken: dict[str, list[Taken]] = {name: [] for name in stores}
     portions = {name: portions_of(settings, documents, size=PORTION) for name, settings in stores.items()}
     with penstock_sink(stores[PENSTOCK]) as by_sink, bulk_helper(stores[HELPER]) as by_helper:
+        order = [(PENSTOCK, by_sink), (HELPER, by_helper)]
         for number in range(len(portions[PENSTOCK])):
-            turn[PENSTOCK].take(by_sink, portions[PENSTOCK][number])
-            turn[HELPER].take(by_helper, portions[HELPER][number])
+            for name, write in order:
+                taken[name].append(take(write, portions[name][number]))
+            order.reverse()
     for settings in stores.values():
         _check_stored(client, settings, documents)
-    return turn
+    return {name: StoreTurn(portions=tuple(each)) for name, each in taken.items()}
 
 
 def _check_stored(client: Elasticsearch, settings: StoreSettings, documents: Sequence[Document]) -> None:

@@ -42,25 +42,39 @@ class Portion:
 Write = Callable[[Portion], None]
 
 
-@dataclass(slots=True, kw_only=True)
-class StoreTurn:
-    """One turn of one contender: documents that were acknowledged, in how long, and what the client's CPU took."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Taken:
+    """One portion of one contender: documents that were acknowledged, in how long, and what the client's CPU took."""
 
-    documents: int = 0
-    wall_s: float = 0.0
-    cpu_s: float = 0.0
+    documents: int
+    wall_s: float
+    cpu_s: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoreTurn:
+    """One turn of one contender, portion by portion."""
+
+    portions: tuple[Taken, ...]
+
+    @property
+    def documents(self) -> int:
+        return sum(taken.documents for taken in self.portions)
 
     @property
     def documents_per_s(self) -> float:
-        return self.documents / self.wall_s
+        return self.documents / sum(taken.wall_s for taken in self.portions)
 
-    def take(self, write: Write, portion: Portion) -> None:
-        """Let it write one portion more, and take the time."""
-        wall, cpu = time.perf_counter(), time.process_time()
-        write(portion)
-        self.wall_s += time.perf_counter() - wall
-        self.cpu_s += time.process_time() - cpu
-        self.documents += len(portion.documents)
+    @property
+    def cpu_us_per_document(self) -> float:
+        return sum(taken.cpu_s for taken in self.portions) / self.documents * 1e6
+
+
+def take(write: Write, portion: Portion) -> Taken:
+    """Let a contender write one portion, and take the time."""
+    wall, cpu = time.perf_counter(), time.process_time()
+    write(portion)
+    return Taken(documents=len(portion.documents), wall_s=time.perf_counter() - wall, cpu_s=time.process_time() - cpu)
 
 
 def build_documents(workload: Workload, count: int) -> list[Document]:

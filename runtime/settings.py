@@ -213,7 +213,9 @@ class DriftSettings(Section):
 
     profile_every_s: Seconds = Field(5.0, description="rows wait no longer than this for their profile")
     profile_rows_per_s_max: int = Field(
-        10_000, ge=1, description="rows that a scorer profiles a second; above it a random share, which profiles tell"
+        10_000,
+        ge=0,
+        description="rows that a scorer profiles a second; above it a random share, and profiles say so; 0: none",
     )
     rows_per_false_alarm: int = Field(
         1_000_000, ge=10_000, description="one false alarm of drift in so many rows, over all columns together"

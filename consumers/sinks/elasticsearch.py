@@ -21,6 +21,7 @@ from consumers.sinks.elasticsearch_bulk import (
     BulkLine,
     Fate,
     Verdict,
+    alike,
     requests_of,
     verdicts_of,
     waves,
@@ -38,6 +39,8 @@ FeaturesOf = Callable[[str], Sequence[Feature]]
 
 SUBMIT_DEADLINE_S = 10.0
 """After this a write begins no further request, so that the sink's group never waits too long for a poll."""
+ENCODED_AT_ONCE = 100
+"""So many documents stay in the processor's cache while one field after the other is looked at."""
 _REFUSED_WHOLE = (400, 413)
 _ANYTHING = "docs._source,docs.error.type"
 _NDJSON = {"content-type": "application/x-ndjson", "accept": "application/json"}
@@ -58,6 +61,7 @@ class ElasticsearchSink:
         self._client: Elasticsearch | None = None
         self._pool: ThreadPoolExecutor | None = None
         self._mapped: dict[str, frozenset[str]] = {}
+        self._indices: set[str] = set()
         self._settled: dict[int, Document] = {}
         self._rejected: list[RejectedDocument] = []
 
@@ -92,19 +96,30 @@ class ElasticsearchSink:
         deadline = time.monotonic() + SUBMIT_DEADLINE_S
         refusals: list[str] = []
         for lines in requests_of(self._encoded(documents), bytes_max=self._settings.bulk_bytes_max):
-            if len(under_way) == self._settings.bulk_requests_max:
+            begun = {line.index_name for line in lines} - self._indices
+            while under_way and (begun or len(under_way) == self._settings.bulk_requests_max):
                 refusals += self._settle(*under_way.popleft())
             if time.monotonic() > deadline:
                 refusals.append(f"no request is begun later than {SUBMIT_DEADLINE_S:.0f} s after the first")
             if refusals:
                 break
             under_way.append((lines, self._workers().submit(self._deliver, lines)))
+            if begun:
+                # What is stored can't be looked up while an index is being made, so what makes one goes alone.
+                refusals += self._settle(*under_way.pop())
+                self._indices |= begun
         for lines, answer in under_way:
             refusals += self._settle(lines, answer)
         if refusals:
             raise StoreUnavailableError(f"Elasticsearch has not taken everything yet: {refusals[0]}")
 
     def _encoded(self, documents: Iterable[Document]) -> Iterator[BulkLine]:
+        """Lines in the order of the documents; those that do not fit are rejected on the way."""
+        for some in alike(documents, documents_max=ENCODED_AT_ONCE):
+            lines = self._encoder.encode_all(some)
+            yield from self._one_by_one(some) if lines is None else lines
+
+    def _one_by_one(self, documents: Iterable[Document]) -> Iterator[BulkLine]:
         for document in documents:
             try:
                 yield self._encoder.encode(document)
@@ -158,8 +173,9 @@ class ElasticsearchSink:
 
         Mostly none is, so that is asked first: its answer is a few bytes, however many documents there are.
         """
-        wanted = sorted({name for line in lines for name in _BY_NAME[line.document.collection].position})
-        body = orjson.dumps({"docs": [{"_index": line.index, "_id": line.key} for line in lines]})
+        collections = {line.document.collection for line in lines}
+        wanted = sorted({name for collection in collections for name in _BY_NAME[collection].position})
+        body = orjson.dumps({"docs": [{"_index": line.index_name, "_id": line.key} for line in lines]})
         for told in (_ANYTHING, f"docs._id,{_ANYTHING}"):
             found: Sequence[Mapping[str, Any]] = self._client_request(
                 "/_mget", {"_source": ",".join(wanted), "filter_path": told}, body, headers=_JSON
@@ -198,9 +214,9 @@ class ElasticsearchSink:
             if collection is None or not collection.per_model:
                 continue
             model, features = document.fields.get("model"), document.fields.get("features")
-            if not isinstance(features, Mapping) or not isinstance(model, str) or not MODEL_NAME.fullmatch(model):
+            if not isinstance(features, Mapping) or not isinstance(model, str):
                 continue
-            if not features.keys() <= self._mapped.get(model, frozenset()):
+            if not features.keys() <= self._mapped.get(model, frozenset()) and MODEL_NAME.fullmatch(model):
                 self._map(model)
                 # Names that the model does not have are refused by the mapping, and not asked for again.
                 self._mapped[model] |= features.keys()

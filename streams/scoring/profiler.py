@@ -62,6 +62,7 @@ class Profiler:
         cluster_id: str,
         random: np.random.Generator,
     ) -> None:
+        self._off = settings.profile_rows_per_s_max == 0
         self._age_ms = int(settings.profile_every_s * 1_000)
         self._allowance = Allowance(settings.profile_rows_per_s_max, clock.now_ms())
         self._role = role
@@ -82,6 +83,8 @@ class Profiler:
         self, records: RecordColumns, serving: Serving, versions: Sequence[VersionRows]
     ) -> Sequence[OutgoingRecords]:
         """Profiles that these rows complete, of one model of the batch."""
+        if self._off:
+            return ()
         now = self._clock.now_ms()
         profiles: list[Profile] = []
         for rows in versions:

@@ -36,7 +36,8 @@ def server() -> Iterator[ScriptedElasticsearch]:
 def sink(server: ScriptedElasticsearch) -> Iterator[ElasticsearchSink]:
     """A sink in front of it."""
     made = ElasticsearchSink(
-        StoreSettings(elasticsearch_urls=server.url, bulk_bytes_max=1 << 16), features_of=lambda _model: ()
+        StoreSettings(elasticsearch_urls=server.url, bulk_bytes_max=1 << 16, bulk_requests_max=2),
+        features_of=lambda _model: (),
     )
     made.setup()
     yield made
@@ -92,11 +93,31 @@ def test_requests_are_under_way_together_but_no_more_than_allowed(
         meeting.wait(DEADLINE_S)
         under_way.pop()
 
+    sink.write(_signals(1))
     server.before_answer = meet
     sink.write(_signals(4, length=60_000))
 
-    assert len(server.bulks) == 4
+    assert len(server.bulks) == 1 + 4
     assert max(most) == 2
+
+
+def test_the_request_that_makes_an_index_goes_alone(server: ScriptedElasticsearch, sink: ElasticsearchSink) -> None:
+    """While an index is being made nothing in it can be looked up, so others wait for its first documents."""
+    second = threading.Event()
+    came: list[bool] = []
+
+    def watch() -> None:
+        if came:
+            second.set()
+        else:
+            came.append(False)
+            came[0] = second.wait(0.2)
+
+    server.before_answer = watch
+    sink.write(_signals(3, length=60_000))
+
+    assert len(server.bulks) == 3
+    assert came == [False]
 
 
 def test_a_request_that_is_too_long_is_halved(server: ScriptedElasticsearch, sink: ElasticsearchSink) -> None:

@@ -258,6 +258,17 @@ def test_above_the_rate_a_random_share_is_profiled_and_all_rows_are_counted() ->
     assert sum(sum(profile.columns[0].counts) for profile in profiles) == profiled
 
 
+def test_nothing_is_profiled_where_that_is_switched_off() -> None:
+    """No profile is made of rows of which none is looked at, neither with a batch nor later."""
+    bench = Bench(rows_per_s_max=0)
+    made = bench.observe(range(10_000))
+    bench.profiler.committed()
+    bench.clock.ms += 60_000
+
+    assert made == []
+    assert bench.due() == []
+
+
 def test_the_allowance_is_a_second_s_worth_at_most() -> None:
     """Rows that were not used up are not saved for longer, and a clock that goes back earns nothing."""
     allowance = Allowance(100, 0)
