@@ -7,6 +7,7 @@ compared, document by document, before the figures count.
 """
 
 import argparse
+import gc
 import sys
 from collections.abc import Mapping, Sequence
 
@@ -16,6 +17,7 @@ from benchmarks.offsets import BenchmarkFailedError
 from benchmarks.page import write_store_part
 from benchmarks.store_contenders import (
     SIGNATURE,
+    Portion,
     StoreTurn,
     Taken,
     build_documents,
@@ -70,9 +72,13 @@ def measure(server: ElasticsearchServer, *, turns: int, documents: int) -> Store
     made = build_documents(build_workload(), documents)
     stores = {name: server.store_settings(prefix) for name, prefix in PREFIXES.items()}
     taken: dict[str, tuple[StoreTurn, ...]] = dict.fromkeys(PREFIXES, ())
+    portions = {name: portions_of(settings, made, size=PORTION) for name, settings in stores.items()}
+    # A process that writes does not hold so many documents for so long, so the collector need not look through them.
+    gc.collect()
+    gc.freeze()
     with server.client() as client:
         for number in range(turns + 1):
-            turn = _judged_turn(client, stores, made)
+            turn = _judged_turn(client, stores, portions, made)
             for name, each in turn.items():
                 taken[name] += (each,) if number else ()
                 print(f"{name}: {each.documents_per_s:,.0f} documents/s", file=sys.stderr)
@@ -80,7 +86,10 @@ def measure(server: ElasticsearchServer, *, turns: int, documents: int) -> Store
 
 
 def _judged_turn(
-    client: Elasticsearch, stores: Mapping[str, StoreSettings], documents: Sequence[Document]
+    client: Elasticsearch,
+    stores: Mapping[str, StoreSettings],
+    portions: Mapping[str, Sequence[Portion]],
+    documents: Sequence[Document],
 ) -> dict[str, StoreTurn]:
     """One turn into empty indices. Raises `BenchmarkFailedError` when anything else is stored than was to be."""
     for settings in stores.values():
@@ -88,7 +97,6 @@ def _judged_turn(
             client.indices.delete(index=index)
         IndexSetup(client, settings).ensure([*BASE_FAMILIES, *model_families(MODEL, SIGNATURE)])
     taken: dict[str, list[Taken]] = {name: [] for name in stores}
-    portions = {name: portions_of(settings, documents, size=PORTION) for name, settings in stores.items()}
     with penstock_sink(stores[PENSTOCK]) as by_sink, bulk_helper(stores[HELPER]) as by_helper:
         order = [(PENSTOCK, by_sink), (HELPER, by_helper)]
         for number in range(len(portions[PENSTOCK])):

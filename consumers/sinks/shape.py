@@ -229,8 +229,10 @@ _CONVERTS: Mapping[FieldKind, Convert] = {
 
 def _column(values: Column, convert: Convert, quick: ConvertAll | None, nullable: bool) -> Column:  # noqa: FBT001  part of a plan
     """One field's values. Raises what `convert` does, and `DocumentError` where one is missing that may not."""
-    column = None if quick is None else quick(values)
-    if column is not None:
+    if nullable and values.count(None) == len(values):
+        return values
+    column = values if convert is as_it_is else None if quick is None else quick(values)
+    if column is not None and None not in column:
         return column
     converted = [None if value is None else convert(value) for value in values]
     if not nullable and any(value is None for value in converted):
