@@ -8,6 +8,7 @@ import io
 import json
 from collections.abc import Callable
 from dataclasses import dataclass, fields, is_dataclass
+from functools import cache
 from importlib.resources import files
 from types import NoneType, UnionType
 from typing import Any, TypeVar, get_args, get_origin, get_type_hints
@@ -25,6 +26,7 @@ from schemas.writer_schema import spelled_out
 
 E = TypeVar("E", bound=Event)
 R = TypeVar("R")
+_LEAVES = frozenset({NoneType, bool, int, float, str, bytes})
 UNREADABLE = (EOFError, LookupError, OverflowError, TypeError, ValueError, fastavro.read.SchemaResolutionError)
 
 
@@ -143,11 +145,20 @@ def built(record_type: type[R], record: dict[str, Any]) -> R:
 
 
 def _to_avro(value: Any) -> Any:
-    if isinstance(value, tuple):
-        return [_to_avro(item) for item in value]
-    if is_dataclass(value):
-        return {field.name: _to_avro(getattr(value, field.name)) for field in fields(value)}
-    return value
+    kind = type(value)
+    if kind in _LEAVES:
+        return value
+    if kind is tuple:
+        # Mostly long rows of numbers, which need no looking into.
+        return list(value) if _LEAVES.issuperset(map(type, value)) else [_to_avro(item) for item in value]
+    names = _field_names(kind)
+    return value if names is None else {name: _to_avro(getattr(value, name)) for name in names}
+
+
+@cache
+def _field_names(kind: type) -> tuple[str, ...] | None:
+    """The fields of a dataclass; None for what is none."""
+    return tuple(field.name for field in fields(kind)) if is_dataclass(kind) else None
 
 
 def _builder(hint: Any) -> Callable[[Any], Any] | None:
