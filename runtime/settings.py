@@ -424,7 +424,7 @@ class ProducerSettings(Section):
 class StoreSettings(HttpServerSettings):
     """Where documents for analysts go. Without `elasticsearch_urls` that is a file in the data directory."""
 
-    batch_documents_max: int = Field(5_000, ge=1, description="documents written at once")
+    batch_documents_max: int = Field(10_000, ge=1, description="documents written at once")
     batch_wait_ms: int = Field(200, ge=1, description="how long the sink waits for a first record")
     elasticsearch_urls: str = Field(
         "", description="http(s)://host:port of Elasticsearch, comma-separated; empty: the embedded store"
@@ -441,7 +441,7 @@ class StoreSettings(HttpServerSettings):
         description="`penstock store prune` keeps so many besides the running one; none: it must be told",
     )
     bulk_bytes_max: int = Field(1 << 20, ge=1 << 16, description="of one bulk request to Elasticsearch")
-    bulk_requests_max: int = Field(3, ge=1, le=16, description="bulk requests to Elasticsearch under way at once")
+    bulk_requests_max: int = Field(4, ge=1, le=16, description="bulk requests to Elasticsearch under way at once")
     api_key: SecretStr | None = Field(None, description="of Elasticsearch, as it was encoded; instead of a user")
     api_key_file: Path | None = Field(None, description="a file that holds the API key")
     request_timeout_s: float = Field(

@@ -145,7 +145,7 @@ def built(record_type: type[R], record: dict[str, Any]) -> R:
 
 
 def _to_avro(value: Any) -> Any:
-    kind = type(value)
+    kind: object = type(value)
     if kind in _LEAVES:
         return value
     if kind is tuple:
@@ -156,9 +156,9 @@ def _to_avro(value: Any) -> Any:
 
 
 @cache
-def _field_names(kind: type) -> tuple[str, ...] | None:
+def _field_names(kind: object) -> tuple[str, ...] | None:
     """The fields of a dataclass; None for what is none."""
-    return tuple(field.name for field in fields(kind)) if is_dataclass(kind) else None
+    return tuple(field.name for field in fields(kind)) if isinstance(kind, type) and is_dataclass(kind) else None
 
 
 def _builder(hint: Any) -> Callable[[Any], Any] | None:
