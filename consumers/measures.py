@@ -58,10 +58,12 @@ def measures_of(sums: PerformanceSums, task: Task, classes: Sequence[str]) -> di
     weight = sums.sums.get("weight", 0.0)
     if weight > 0:
         labels = weight * weight / sums.sums["weight_squared"]
-        found["loss"] = _mean(sums, "loss", "loss_squared", weight=weight, labels=labels)
         if task is Task.REGRESSION:
+            found["loss"] = _within(_mean(sums, "loss", "loss_squared", weight=weight, labels=labels))
             found |= _of_values(sums, weight, labels)
         else:
+            # Each loss is 0 or 1.
+            found["loss"] = _share(sums.sums.get("loss", 0.0), weight, labels)
             found |= _of_classes(sums, task, classes, weight=weight, labels=labels)
     valued = sums.sums.get("valued", 0.0)
     if valued > 0:
@@ -140,6 +142,13 @@ def _mean(sums: PerformanceSums, name: str, squares: str, *, weight: float, labe
     variance = max(sums.sums.get(squares, 0.0) / weight - mean * mean, 0.0)
     margin = Z * math.sqrt(variance / (labels - 1))
     return Measure(mean, mean - margin, mean + margin)
+
+
+def _within(measure: Measure) -> Measure:
+    """With bounds that a figure between 0 and 1 can have."""
+    if measure.low is None or measure.high is None:
+        return measure
+    return Measure(measure.value, max(measure.low, 0.0), min(measure.high, 1.0))
 
 
 def _smooth(measure: Callable[[Confusion], float], confusion: Confusion, labels: float) -> Measure:

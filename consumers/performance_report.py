@@ -5,18 +5,18 @@ outcomes themselves. The judgment is pure: a figure, its interval, what is known
 """
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from consumers.errors import QueryError
 from consumers.measures import Measure, measures_of
 from consumers.performance import coverage_of, sums_from
-from consumers.questions import Question, Row, Store, by, only
-from consumers.segments import VALUES_MAX, Segments
+from consumers.performance_segments import Segmentation, segments_of
+from consumers.questions import Question, Row, Store, only
+from consumers.segments import VALUES_MAX
 from consumers.sinks.shape import ms_of, time_text
-from consumers.stored_collections import OUTCOMES, PERFORMANCE, PREDICTIONS
-from schemas.performance_sums import Judged, PerformanceSums
+from consumers.stored_collections import PERFORMANCE
+from schemas.performance_sums import PerformanceSums
 from schemas.signature import Task
 
 GROUPS_MAX = VALUES_MAX
@@ -37,19 +37,6 @@ FROM performance WHERE model = :model ORDER BY start
         "query": {"bool": {"filter": only(parameters)}},
         "_source": list(_COLUMNS),
         "sort": [{"start": "asc"}, {"version": "asc"}, {"arm": "asc"}, {"role": "asc"}],
-    },
-)
-_JUDGED = ("label", "score", "probabilities", "truth", "truth_value", "truth_probability", "loss", "weight", "value")
-_OUTCOMES = Question(
-    collection=OUTCOMES,
-    sql="""
-SELECT label, score, probabilities, truth, truth_value, truth_probability, loss, weight, value, delay_ms, features
-FROM outcomes WHERE model = :model AND role = 'live'
-""",
-    search=lambda parameters: {
-        "query": {"bool": {"filter": only({**parameters, "role": "live"})}},
-        "_source": [*_JUDGED, "delay_ms", "features"],
-        "sort": [{"event_time": "asc"}, {"request_id": "asc"}],
     },
 )
 
@@ -118,11 +105,11 @@ class Group:
         return measures_of(self.sums, self.task, self.classes)
 
 
-def report_performance(store: Store, model: str, by_what: str) -> dict[str, Group]:
+def report_performance(store: Store, model: str, by_what: str, *, confidence_least: float) -> dict[str, Group]:
     """Groups in order, by `version`, `arm`, `window`, or the feature of that name.
 
-    Live predictions only, but shadows of a version have a group of their own by version. Raises
-    `QueryError` for a feature that no outcome has.
+    Live predictions only, but shadows of a version have a group of their own by version.
+    `confidence_least`: see the settings of outcomes. Raises `QueryError` for a feature that no outcome has.
     """
     rows = store.ask(_WINDOWS, {"model": model})
     if by_what in ("version", "arm"):
@@ -131,7 +118,7 @@ def report_performance(store: Store, model: str, by_what: str) -> dict[str, Grou
         live = [row for row in rows if row["role"] == "live"]
         step = _step(live)
         return _grouped(live, lambda row: time_text(ms_of(str(row["start"])) // step * step))
-    return _by_feature(store, model, by_what, rows)
+    return _by_feature(store, model, by_what, rows, confidence_least=confidence_least)
 
 
 def judge_group(group: Group, baseline: Baseline, *, margin: float = MARGIN) -> Verdict:
@@ -141,7 +128,7 @@ def judge_group(group: Group, baseline: Baseline, *, margin: float = MARGIN) -> 
     ...     sums={"weight": 1e3, "weight_squared": 1e3, "loss": 200.0, "loss_squared": 200.0})
     >>> verdict = judge_group(Group(Task.BINARY, ("0", "1"), sums=sums, mature=1e3), Baseline(0.1))
     >>> verdict.health.value, verdict.reason
-    ('critical', 'mean loss 0.200 (0.175 to 0.225) is above the baseline 0.100 by more than 0.02')
+    ('critical', 'mean loss 0.200 (0.176 to 0.226) is above the baseline 0.100 by more than 0.02')
     """
     loss = group.measures.get("loss")
     if loss is None or group.sums.labeled < LABELS_LEAST:
@@ -213,75 +200,36 @@ def _step(rows: Sequence[Row]) -> int:
     return next(fitting, max(_STEPS_MS[-1], own))
 
 
-def _by_feature(store: Store, model: str, feature: str, rows: Sequence[Row]) -> dict[str, Group]:
+def _by_feature(
+    store: Store, model: str, feature: str, rows: Sequence[Row], *, confidence_least: float
+) -> dict[str, Group]:
     live = [row for row in rows if row["role"] == "live"]
     if not live:
         return {}
     kind = next(iter(_grouped(live[-1:], lambda _: "").values()))
-    by_value = _predicted(store, model, feature)
-    segments = Segments(by_value)
-    sums: dict[str, PerformanceSums] = {}
-    found = False
-    for row in store.rows(_OUTCOMES, {"model": model}):
-        features = row["features"]
-        assert isinstance(features, Mapping), "features are stored as JSON"
-        found = found or feature in features
-        segment = sums.setdefault(segments.name(features.get(feature)), PerformanceSums())
-        segment.judge(_judged(row), 1, task=kind.task, classes=kind.classes)
-    if not found:
-        raise QueryError(f"no outcome of {model} has a feature {feature!r}: choose version, arm, window or a feature")
-    predicted: Counter[str] = Counter()
-    for value, count in by_value.items():
-        predicted[segments.name(value)] += count
-    top = sorted(sums, key=lambda name: (-sums[name].labeled, name))[:GROUPS_MAX]
+    asked = Segmentation(
+        model=model,
+        feature=feature,
+        task=kind.task,
+        classes=kind.classes,
+        mature_before=max(map(_mature_before, live)),
+        confidence_least=confidence_least,
+    )
+    segments = segments_of(store, asked)
+    top = set(sorted(segments, key=lambda name: (-segments[name].sums.predicted, name))[:GROUPS_MAX])
     groups: dict[str, Group] = {}
-    for name, each in sums.items():
-        group = groups.setdefault(name if name in top else OTHERS, Group(kind.task, kind.classes, kind.loss_scale))
-        each.predicted = max(predicted[name], each.labeled + each.retracted)
-        group.sums.add(each)
-        group.mature += each.predicted
-    return dict(sorted(groups.items(), key=lambda item: _order(item[0], item[1], segments.in_order)))
+    for name, segment in segments.items():
+        shown = name if name in top else OTHERS
+        group = groups.setdefault(shown, Group(kind.task, kind.classes, kind.loss_scale))
+        group.sums.add(segment.sums)
+        group.mature += segment.mature
+    return dict(sorted(groups.items(), key=lambda item: item[0] == OTHERS))
 
 
-def _order(name: str, group: Group, in_order: Sequence[str]) -> tuple[bool, int, int, str]:
-    """Ranges of numbers upwards, then the groups with most labels; the rest last."""
-    place = in_order.index(name) if name in in_order else len(in_order)
-    return name == OTHERS, place, -group.sums.labeled, name
-
-
-def _predicted(store: Store, model: str, feature: str) -> dict[object, int]:
-    """How many live predictions there are of each value of a feature."""
-    question = Question(
-        collection=PREDICTIONS,
-        sql="SELECT json_extract(features, :path) AS segment, count(*) AS doc_count FROM predictions "
-        "WHERE model = :model GROUP BY segment",
-        search=lambda parameters: {
-            "query": {"bool": {"filter": only({"model": parameters["model"]})}},
-            "aggs": {
-                "group": {
-                    "composite": by({"segment": {"terms": {"field": f"features.{feature}", "missing_bucket": True}}})
-                }
-            },
-        },
-    )
-    rows = store.ask(question, {"model": model, "path": f'$."{feature}"'})
-    return {row["segment"]: round(_number(row["doc_count"])) for row in rows}
-
-
-def _judged(row: Row) -> Judged:
-    probabilities = row["probabilities"]
-    return Judged(
-        label=None if row["label"] is None else str(row["label"]),
-        score=_number(row["score"]),
-        probabilities=[_number(each) for each in probabilities] if isinstance(probabilities, list) else None,
-        truth=None if row["truth"] is None else str(row["truth"]),
-        truth_value=_given(row["truth_value"]),
-        truth_probability=_given(row["truth_probability"]),
-        loss=_given(row["loss"]),
-        weight=_given(row["weight"]),
-        value=_given(row["value"]),
-        delay_ms=round(_number(row["delay_ms"])),
-    )
+def _mature_before(row: Row) -> int:
+    """The event time before which labels had time to come, as far as this window tells."""
+    start, end = ms_of(str(row["start"])), ms_of(str(row["end"]))
+    return start + round((end - start) * _number(row["maturity"]))
 
 
 def _given(value: object) -> float | None:

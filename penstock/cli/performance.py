@@ -13,6 +13,7 @@ from registry.bundles import read_manifest
 from registry.catalogue import VersionRecord
 from registry.errors import BundleRefusedError
 from runtime.settings import Settings
+from schemas.signature import Task
 
 BLOCK = "\N{FULL BLOCK}"
 _BAR = 24
@@ -57,7 +58,9 @@ def performance(settings: Settings, name: str, *, by_what: str, plot: Path | Non
 
     Healthy, warning or critical against the loss that the version had on rows it had not seen.
     """
-    groups = report_performance(wiring.store(settings), name, by_what)
+    groups = report_performance(
+        wiring.store(settings), name, by_what, confidence_least=settings.outcomes.confidence_min
+    )
     baselines = {record.version: _baseline(settings, record) for record in wiring.catalogue(settings).records(name)}
     rows = [_row(group_name, group, judge_group(group, _of(group, baselines))) for group_name, group in groups.items()]
     if plot is not None and groups:
@@ -101,9 +104,11 @@ def _row(name: str, group: Group, verdict: Verdict) -> dict[str, object]:
         "labeled": sums.labeled,
         "coverage": group.coverage,
         "maturity": group.maturity,
-        "unsure": sums.low_confidence / sums.predicted if sums.predicted and group.versions else None,
+        "unsure": sums.low_confidence / sums.predicted
+        if sums.predicted and group.task is not Task.REGRESSION
+        else None,
         "loss": None if loss is None else loss.value,
-        "interval": "" if loss is None or loss.low is None else f"{max(loss.low, 0.0):.3f} to {loss.high:.3f}",
+        "interval": "" if loss is None or loss.low is None else f"{loss.low:.3f} to {loss.high:.3f}",
         **{name: measures[name].value for name in _SHOWN if name in measures},
         **({"value": measures["value_mean"].value} if "value_mean" in measures else {}),
         "health": verdict.health.value,

@@ -34,13 +34,19 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> SqliteStore:
     for number in range(200):
         features = {"carrier": "UA" if number % 4 else "AA", "seats": number % 2, "miles": number * 0.5}
         said: dict[str, FieldValue] = {"features": features, "event_time": APRIL + number}
-        documents.append(prediction_document(prediction(number, **said), cluster_id="c", personal=frozenset()))
+        score: dict[str, FieldValue] = {"score": 0.5} if number < 20 else {}
+        documents.append(prediction_document(prediction(number, **said, **score), cluster_id="c", personal=frozenset()))
         if number % 10:
             truth: dict[str, FieldValue] = (
                 {"truth": "1", "loss": 1.0, "truth_probability": 0.25} if number % 5 == 1 else {}
             )
             document = outcome_document(outcome(number, **said, **truth), cluster_id="c", personal=frozenset())
             documents.append(document)
+    unlabeled: dict[str, FieldValue] = {"features": {"carrier": "new"}, "event_time": APRIL + 72 * HOUR_MS}
+    documents += [
+        prediction_document(prediction(number, **unlabeled), cluster_id="c", personal=frozenset())
+        for number in range(200, 210)
+    ]
     assert sink.write(documents) == []
     sink.close()
     return SqliteStore(path)
@@ -48,7 +54,7 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> SqliteStore:
 
 def test_versions_and_arms_are_added_up(store: SqliteStore) -> None:
     """Seventy-two hours make one row, and a shadow has a row of its own."""
-    versions, arms = (report_performance(store, "flights", what) for what in ("version", "arm"))
+    versions, arms = (_report(store, "flights", what) for what in ("version", "arm"))
 
     assert list(versions) == ["1", "2", "3 (shadow)"]
     assert list(arms) == ["stable", "canary", "shadow (shadow)"]
@@ -58,7 +64,7 @@ def test_versions_and_arms_are_added_up(store: SqliteStore) -> None:
 
 def test_windows_are_put_together_until_they_can_be_read(store: SqliteStore) -> None:
     """Three days by the hour are shown by six hours; live versions alone."""
-    windows = report_performance(store, "flights", "window")
+    windows = _report(store, "flights", "window")
 
     assert len(windows) == 12
     assert list(windows)[:2] == ["2013-04-01T00:00:00.000Z", "2013-04-01T06:00:00.000Z"]
@@ -66,21 +72,23 @@ def test_windows_are_put_together_until_they_can_be_read(store: SqliteStore) -> 
 
 
 def test_a_feature_is_summed_from_outcomes(store: SqliteStore) -> None:
-    """Each value has its own coverage and error rate; of many numbers, each tenth of the predictions has."""
-    carriers = report_performance(store, "flights", "carrier")
-    seats = report_performance(store, "flights", "seats")
-    miles = report_performance(store, "flights", "miles")
+    """Each value has its own figures, one without labels too; of many numbers, each tenth of the predictions has."""
+    carriers = _report(store, "flights", "carrier")
+    seats = _report(store, "flights", "seats")
+    miles = _report(store, "flights", "miles")
 
-    assert {name: group.sums.predicted for name, group in carriers.items()} == {"UA": 150, "AA": 50}
+    assert {name: group.sums.predicted for name, group in carriers.items()} == {"UA": 150, "AA": 50, "new": 10}
+    assert {name: group.coverage for name, group in carriers.items()} == {"UA": 140 / 150, "AA": 0.8, "new": 0.0}
+    assert {name: group.sums.low_confidence for name, group in carriers.items()} == {"UA": 15, "AA": 5, "new": 0}
     assert sum(group.sums.labeled for group in carriers.values()) == 180
-    assert sum(group.sums.sums["loss"] for group in carriers.values()) == 40.0
-    assert set(seats) == {"0", "1"}
+    assert sum(group.sums.sums.get("loss", 0.0) for group in carriers.values()) == 40.0
+    assert list(seats) == ["0", "1", "(missing)"]
     assert list(miles)[:2] == ["0 to 9.5", "10 to 19.5"]
-    assert [group.sums.predicted for group in miles.values()] == [20] * 10
-    assert [group.sums.labeled for group in miles.values()] == [18] * 10
+    assert [group.sums.predicted for group in miles.values()] == [20] * 10 + [10]
+    assert [group.sums.labeled for group in miles.values()] == [18] * 10 + [0]
     with pytest.raises(QueryError, match="has a feature 'origin'"):
-        report_performance(store, "flights", "origin")
-    assert report_performance(store, "trains", "version") == {}
+        _report(store, "flights", "origin")
+    assert _report(store, "trains", "version") == {}
 
 
 @pytest.mark.parametrize(
@@ -112,7 +120,7 @@ def test_few_labels_and_missing_ones_are_told_apart() -> None:
 
 def test_a_report_is_drawn(store: SqliteStore, tmp_path: Path) -> None:
     """A picture, and a page that needs nothing but itself and escapes what it shows."""
-    groups = report_performance(store, "flights", "carrier") | {"<b>": _group(losses=1, labeled=200, predicted=200)}
+    groups = _report(store, "flights", "carrier") | {"<b>": _group(losses=1, labeled=200, predicted=200)}
     picture, page = draw_performance(
         tmp_path / "made" / "plot", "flights", "carrier", groups, dict.fromkeys(groups, Baseline(0.1))
     )
@@ -124,6 +132,10 @@ def test_a_report_is_drawn(store: SqliteStore, tmp_path: Path) -> None:
     assert "http://" not in text.replace("http://www.w3.org", "").replace("http://purl.org", "").replace(
         "http://creativecommons.org", ""
     )
+
+
+def _report(store: SqliteStore, model: str, by_what: str) -> dict[str, Group]:
+    return report_performance(store, model, by_what, confidence_least=0.7)
 
 
 def _group(*, losses: int, labeled: int, predicted: int) -> Group:
