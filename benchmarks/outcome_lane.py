@@ -4,23 +4,31 @@
 
 Predictions are written first and taken by the lane until all of them are pending. Then it stops,
 labels are written, and it starts again on its disk: the rate is that of committed labels from the
-first commit to the last. Every label must have become an outcome, or no figure is printed.
+first commit to the last. The process's own time on the processors is told beside it, since a machine that
+does other things as well makes the rate smaller. Every label must have become an outcome, or no
+figure is printed. The whole run writes `benchmarks/results/outcomes.json` and its part of `docs/benchmarks.md`.
 """
 
 import argparse
+import os
+import platform
 import random
 import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
+import orjson
 import pyarrow as pa
 from confluent_kafka import Consumer, Producer, TopicPartition
 
+from benchmarks.contender import ROOT, cpu_s
 from benchmarks.offsets import BenchmarkFailedError, Places
+from benchmarks.page import OUTCOMES_HEADING, write_outcomes_part
 from benchmarks.penstock_side import PARTITIONS, ServedModel, serve_model, write_config
 from benchmarks.workload import (
     EVENT_TIME_FIRST_MS,
@@ -49,6 +57,24 @@ DELAY_MS = 1_800_000
 OUT_OF_ORDER = 5_000
 WAIT_S = 600.0
 TARGET_PER_S = 25_000
+RESULTS = ROOT / "benchmarks" / "results" / "outcomes.json"
+LIBRARIES = ("confluent-kafka", "pyruhvro", "rocksdict")
+PART = """\
+{heading}
+
+One outcome process at its defaults, exactly once, and a real Kafka 4.1 broker on the same machine.
+First {pending:,} predictions with 20 features are taken until all of them are pending.
+Then the process starts again on its disk, and {labels:,} labels come, a little out of order.
+A figure is only given after every label was found to have become one outcome.
+
+Measured on {machine}; {load:.1f} processes ran or waited for a processor meanwhile.
+
+| what | measured | wanted at least |
+|---|---:|---:|
+| labels joined a second, with {pending:,} predictions pending | {labels_per_s:,.0f} | {target:,} |
+| the process's time on the processors, us a label | {cpu_us_a_label:.1f} | |
+| predictions taken a second | {predictions_per_s:,.0f} | |
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,6 +85,16 @@ class Sizes:
     labels: int
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Figures:
+    """What was measured; `load`: processes that ran or waited for a processor, in the last minute of it."""
+
+    labels_per_s: float
+    cpu_us_a_label: float
+    predictions_per_s: float
+    load: float
+
+
 FULL = Sizes(pending=1_000_000, labels=500_000)
 SHORT = Sizes(pending=100_000, labels=50_000)
 
@@ -66,24 +102,53 @@ SHORT = Sizes(pending=100_000, labels=50_000)
 def main() -> int:
     """Measure and print; exit code 1 below the target or when something is missing."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--short", action="store_true", help="a tenth of it, to see that it works")
+    parser.add_argument("--short", action="store_true", help="a tenth of it, to see that it works; nothing is written")
     sizes = SHORT if parser.parse_args().short else FULL
     with tempfile.TemporaryDirectory(prefix="penstock-bench-") as folder:
         server = KafkaServer(data_dir=Path(folder) / "kafka")
         server.start()
         try:
-            per_s = measure(server.bootstrap_servers, Path(folder), sizes)
+            figures = measure(server.bootstrap_servers, Path(folder), sizes)
         except BenchmarkFailedError as error:
             print(f"no figure: {error}", file=sys.stderr)
             return 1
         finally:
             server.stop()
-    print(f"{per_s:,.0f} labels a second joined by one process, {sizes.pending:,} predictions pending")
-    return 0 if per_s >= TARGET_PER_S or sizes is SHORT else 1
+    print(f"{figures.labels_per_s:,.0f} labels a second joined by one process, {sizes.pending:,} predictions pending")
+    print(f"{figures.cpu_us_a_label:.1f} us of the processors a label; {figures.load:.1f} processes waited for them")
+    if sizes is SHORT:
+        return 0
+    RESULTS.write_bytes(
+        orjson.dumps(
+            {"machine": machine(), "sizes": asdict(sizes), **asdict(figures), "at_least": TARGET_PER_S},
+            option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE,
+        )
+    )
+    write_outcomes_part(as_markdown(figures, sizes))
+    return 0 if figures.labels_per_s >= TARGET_PER_S else 1
 
 
-def measure(bootstrap_servers: str, folder: Path, sizes: Sizes) -> float:
-    """Labels committed a second."""
+def machine() -> str:
+    """What it was measured on."""
+    libraries = ", ".join(f"{library} {version(library)}" for library in LIBRARIES)
+    system = f"{platform.system()} {platform.machine()}, Python {platform.python_version()}"
+    return f"{os.cpu_count()} cores, {system}, {libraries}"
+
+
+def as_markdown(figures: Figures, sizes: Sizes) -> str:
+    """The part of `docs/benchmarks.md`."""
+    return PART.format(
+        heading=OUTCOMES_HEADING,
+        machine=machine(),
+        pending=sizes.pending,
+        labels=sizes.labels,
+        target=TARGET_PER_S,
+        **asdict(figures),
+    )
+
+
+def measure(bootstrap_servers: str, folder: Path, sizes: Sizes) -> Figures:
+    """Labels committed a second, and what that took."""
     workload = build_workload()
     served = serve_model(workload, bootstrap_servers=bootstrap_servers, folder=folder)
     config = write_config(folder, bootstrap_servers=bootstrap_servers, decoder="arrow")
@@ -95,18 +160,21 @@ def measure(bootstrap_servers: str, folder: Path, sizes: Sizes) -> float:
     )
     write_predictions(bootstrap_servers, served, workload, sizes.pending)
     lane.start()
-    started = time.monotonic()
-    _follow(settings, served.predictions_topic, places.ends(served.predictions_topic))
-    print(f"{sizes.pending / (time.monotonic() - started):,.0f} predictions a second taken, start included")
+    predictions = _follow(settings, served.predictions_topic, places.ends(served.predictions_topic), lane.pid)
     lane.stop(30.0)
     write_labels(settings, labels_topic, sizes)
     lane.start()
-    per_s = _follow(settings, labels_topic, places.ends(labels_topic))
+    labels = _follow(settings, labels_topic, places.ends(labels_topic), lane.pid)
     lane.stop(30.0)
     outcomes = len(read_topic(bootstrap_servers, wiring.topics(settings).of(OUTCOMES, MODEL)))
     if outcomes != sizes.labels:
         raise BenchmarkFailedError(f"{outcomes} outcomes of {sizes.labels} labels")
-    return per_s
+    return Figures(
+        labels_per_s=labels.records_per_s,
+        cpu_us_a_label=labels.cpu_us_a_record,
+        predictions_per_s=predictions.records_per_s,
+        load=os.getloadavg()[0],
+    )
 
 
 def write_predictions(bootstrap_servers: str, served: ServedModel, workload: Workload, count: int) -> None:
@@ -169,17 +237,29 @@ def _columns(workload: Workload, numbers: "np.typing.NDArray[np.int64]") -> Pred
     )
 
 
-def _follow(settings: Settings, topic: str, ends: dict[int, int]) -> float:
-    """Wait until all is committed; records a second between the first commit that was seen and the last."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Pace:
+    """How fast records were committed, and what of the processors each took."""
+
+    records_per_s: float
+    cpu_us_a_record: float
+
+
+def _follow(settings: Settings, topic: str, ends: dict[int, int], pid: int) -> _Pace:
+    """Wait until all is committed; the pace between the first commit that was seen and the last."""
     group = outcomes_group(settings.topics.prefix)
     consumer = Consumer({"bootstrap.servers": settings.kafka.bootstrap_servers, "group.id": group})
-    first: tuple[float, int] | None = None
+    first: tuple[float, int, float] | None = None
     try:
         for at, done in _committed(consumer, topic):
             if done and first is None:
-                first = (at, done)
+                first = (at, done, cpu_s(pid))
             if done >= sum(ends.values()) and first is not None:
-                return (done - first[1]) / max(at - first[0], 1e-9)
+                records = max(done - first[1], 1)
+                return _Pace(
+                    records_per_s=records / max(at - first[0], 1e-9),
+                    cpu_us_a_record=(cpu_s(pid) - first[2]) / records * 1e6,
+                )
     finally:
         consumer.close()
     raise BenchmarkFailedError(f"{topic} was not read to its end within {WAIT_S:.0f} s")

@@ -4,6 +4,8 @@ from benchmarks.contender import ROOT
 
 PAGE = ROOT / "docs" / "benchmarks.md"
 STORE_HEADING = "## Writing to Elasticsearch"
+OUTCOMES_HEADING = "## Joining labels"
+"""The last part."""
 
 
 def write_lane_part(part: str) -> None:
@@ -15,7 +17,15 @@ def write_lane_part(part: str) -> None:
 def write_store_part(part: str) -> None:
     """Write the store's part anew; it begins with its heading."""
     assert part.startswith(STORE_HEADING), "a part is found again by its heading"
-    kept, _ = split(_present(), STORE_HEADING)
+    page, outcomes = split(_present(), OUTCOMES_HEADING)
+    kept, _ = split(page, STORE_HEADING)
+    PAGE.write_text(joined(joined(kept, part), outcomes), encoding="utf-8")
+
+
+def write_outcomes_part(part: str) -> None:
+    """Write the part of the outcome lane anew; it begins with its heading."""
+    assert part.startswith(OUTCOMES_HEADING), "a part is found again by its heading"
+    kept, _ = split(_present(), OUTCOMES_HEADING)
     PAGE.write_text(joined(kept, part), encoding="utf-8")
 
 
