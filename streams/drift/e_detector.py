@@ -13,6 +13,8 @@ from dataclasses import dataclass, replace
 
 BLOCK_LABELS = 100
 PRIOR_LABELS = 100.0
+BET_LEAST = 1.1
+"""The rate that is bet on is at least so many times the level: evidence that cost nothing would add up in calm."""
 KEPT = 0.98
 """How much of what was learned of the rate is kept from one block to the next."""
 LOG_MAX = 700.0
@@ -71,8 +73,9 @@ def exceeded_level(mean: float, rows: int, *, margin: float, deviations: float =
 
 
 def _judged(state: EDetectorState, losses: float) -> EDetectorState:
-    """One block: bet on the past's rate if it is above the level, add one to the evidence, multiply."""
-    level, bet = state.level, min(max(state.level, state.rate), LEVEL_MAX)
+    """One block: bet on the past's rate, or somewhat more than the level, add one to the evidence, multiply."""
+    level = state.level
+    bet = min(max(min(BET_LEAST * level, (1 + level) / 2), state.rate), LEVEL_MAX)
     log_factor = losses * math.log(bet / level) + (BLOCK_LABELS - losses) * math.log((1 - bet) / (1 - level))
     log_evidence = min(_log_plus_one(state.log_evidence) + log_factor, LOG_MAX)
     return replace(

@@ -105,7 +105,14 @@ def test_the_e_detector_stays_within_its_budget() -> None:
     assert alarms <= 10
 
 
-@pytest.mark.parametrize("rate,block", [(0.15, 68), (0.2, 17), (0.3, 7)])
+def test_calm_is_no_evidence() -> None:
+    """Below the level nothing adds up, however long it lasts."""
+    _, evidence = observe(EDetectorState(level=0.12), errors(0.1, 500_000, seed=4))
+
+    assert max(evidence) < log_threshold(100_000)
+
+
+@pytest.mark.parametrize("rate,block", [(0.15, 52), (0.2, 8), (0.3, 2)])
 def test_the_e_detector_fires_in_this_block(rate: float, block: int) -> None:
     """After 5,000 labels at the baseline of .1, with a margin of .02; evidence forgets the calm before."""
     level = exceeded_level(0.1, 50_000, margin=0.02)
