@@ -51,14 +51,17 @@ class Addresses:
 
 
 def real_settings(folder: Path, addresses: Addresses, *, prefix: str = "") -> tuple[Settings, Path]:
-    """Settings that name the servers, and the file that holds them; data lie in `folder/data`."""
+    """Settings that name the servers, and the file that holds them; data lie in `folder/data`.
+
+    `prefix`: of topics, and without its dot of indices, so that one run never counts what another left.
+    """
     config = folder / "penstock.toml"
     config.write_text(
         f"workers = {SCORERS}\n"
         f'[kafka]\nbootstrap_servers = "{addresses.kafka}"\n'
         f'[topics]\nprefix = "{prefix}"\n'
         f'[schema_registry]\nurl = "{addresses.registry}"\n'
-        f'[store]\nelasticsearch_urls = "{addresses.elasticsearch}"\nindex_prefix = "demo"\n'
+        f'[store]\nelasticsearch_urls = "{addresses.elasticsearch}"\nindex_prefix = "{prefix.rstrip(".") or "demo"}"\n'
     )
     return load_settings(config, data_dir=folder / "data"), config
 
