@@ -13,6 +13,8 @@ from dataclasses import dataclass, replace
 from schemas.events import Evidence, Stretch
 
 PRIOR_LABELS = 10.0
+PRIOR_WEIGHT = 2.5
+"""The difference is shrunk as if ten labels more, five of each arm, had shown none: so much weight they have."""
 WAITING_MAX = 64
 """Stretches of partitions kept for an arm that has no labels of them yet; beyond it the oldest is let go."""
 CANDIDATE_LOSSES_MIN = 10.0
@@ -93,13 +95,28 @@ def log_factors(evidence: Evidence, block: Stretch, margin: float) -> tuple[floa
 
     What is bet on comes from past blocks alone.
     """
-    total = evidence.labels + evidence.control_labels + PRIOR_LABELS
-    pooled = (evidence.losses + evidence.control_losses + 1.0) / total
-    theta1 = (evidence.losses + PRIOR_LABELS * pooled) / (evidence.labels + PRIOR_LABELS)
-    theta0 = (evidence.control_losses + PRIOR_LABELS * pooled) / (evidence.control_labels + PRIOR_LABELS)
+    theta1, theta0 = bet(evidence, block)
     worse = 0.0 if theta1 <= theta0 else _log_factor(block, theta1, theta0, 0.0)
     ok = 0.0 if theta1 - theta0 >= margin else _log_factor(block, theta1, theta0, margin)
     return worse, ok
+
+
+def bet(evidence: Evidence, block: Stretch) -> tuple[float, float]:
+    """Rates of candidate and control to bet on: the pooled rate, apart by the difference within past blocks.
+
+    Differences of rates that are pooled over time would mistake a common rate that moves while the
+    share grows for a difference, and bet on that: not a false decision, but none for a long time.
+    """
+    total = evidence.labels + evidence.control_labels + PRIOR_LABELS
+    pooled = (evidence.losses + evidence.control_losses + 1.0) / total
+    difference = evidence.difference / (evidence.weight + PRIOR_WEIGHT)
+    share = block.labels / (block.labels + block.control_labels)
+    return _rate(pooled + (1.0 - share) * difference, total), _rate(pooled - share * difference, total)
+
+
+def _rate(rate: float, total: float) -> float:
+    """Within (0, 1) by one loss of all labels: a bet is never certain."""
+    return min(max(rate, 1.0 / total), 1.0 - 1.0 / total)
 
 
 def _judged(evidence: Evidence, block: Stretch, margin: float) -> Evidence:

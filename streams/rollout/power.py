@@ -12,7 +12,7 @@ from statistics import NormalDist
 from typing import Literal
 
 from schemas.events import Evidence, RolloutRules, Stretch
-from streams.rollout.evidence import EMPTY, PRIOR_LABELS, log_factors, log_threshold
+from streams.rollout.evidence import EMPTY, PRIOR_WEIGHT, log_factors, log_threshold, observe
 
 Verdict = Literal["worse", "no worse"]
 
@@ -57,7 +57,7 @@ def labels_to_decide(
     while evidence.labels + evidence.control_labels < rules.labels_max:
         gain, spread = _growth(evidence, block, rules.margin, verdict)
         mean, variance = mean + gain, variance + spread
-        evidence = _with(evidence, block)
+        evidence = observe(evidence, block, margin=rules.margin, block_labels_min=1)
         if mean - deviations * math.sqrt(variance) >= line:
             labels = evidence.labels + evidence.control_labels
             return labels if labels <= rules.labels_max else None
@@ -84,8 +84,8 @@ def _block(expected: Expectation, labels_min: int) -> Stretch:
 def _growth(evidence: Evidence, block: Stretch, margin: float, verdict: Verdict) -> tuple[float, float]:
     """What the block adds to the log e-value in the mean, and the variance of that.
 
-    The factor is linear in the losses, so what one loss more changes is its weight. Rates that are
-    estimated from N labels make a bet on n of them worse by n / 2N in the mean.
+    The factor is linear in the losses, so what one loss more changes is its weight. A difference that
+    is estimated from N effective labels makes a bet on n of them worse by n / 2N in the mean.
     """
     mean = _factor(evidence, block, margin, verdict)
     if mean == 0.0:
@@ -93,7 +93,7 @@ def _growth(evidence: Evidence, block: Stretch, margin: float, verdict: Verdict)
     n1, n0 = block.labels, block.control_labels
     mine = _factor(evidence, replace(block, losses=block.losses + 1.0), margin, verdict) - mean
     control = _factor(evidence, replace(block, control_losses=block.control_losses + 1.0), margin, verdict) - mean
-    estimating = _doubt(evidence.labels) + _doubt(evidence.control_labels)
+    estimating = evidence.weight / (evidence.weight + PRIOR_WEIGHT) ** 2
     p1, p0 = block.losses / n1, block.control_losses / n0
     return (
         mean - 0.5 * n1 * n0 / (n1 + n0) * estimating,
@@ -104,18 +104,3 @@ def _growth(evidence: Evidence, block: Stretch, margin: float, verdict: Verdict)
 def _factor(evidence: Evidence, block: Stretch, margin: float, verdict: Verdict) -> float:
     worse, no_worse = log_factors(evidence, block, margin)
     return worse if verdict == "worse" else no_worse
-
-
-def _doubt(labels: int) -> float:
-    """The variance of an estimated rate, in units of that of one label."""
-    return labels / (labels + PRIOR_LABELS) ** 2
-
-
-def _with(evidence: Evidence, block: Stretch) -> Evidence:
-    return replace(
-        evidence,
-        labels=evidence.labels + block.labels,
-        losses=evidence.losses + block.losses,
-        control_labels=evidence.control_labels + block.control_labels,
-        control_losses=evidence.control_losses + block.control_losses,
-    )

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from scipy.optimize import minimize_scalar
 
 from schemas.events import Evidence, Stretch
-from streams.rollout.evidence import EMPTY, WAITING_MAX, interval, log_factors, log_threshold, observe
+from streams.rollout.evidence import EMPTY, WAITING_MAX, bet, interval, log_factors, log_threshold, observe
 
 MARGIN = 0.02
 
@@ -43,17 +43,25 @@ def test_a_block_adds_the_log_likelihood_ratio_against_the_closest_null(
 ) -> None:
     """The closest pair of rates is found again by minimizing the relative entropy with scipy."""
     n1, p1, n0, p0 = past
-    evidence = replace(EMPTY, labels=n1, losses=n1 * p1, control_labels=n0, control_losses=n0 * p0)
+    evidence = after(n1, n1 * p1, n0, n0 * p0)
     now = both(block[0], block[0] * block[1], block[2], block[2] * block[3])
 
     worse, ok = log_factors(evidence, now, margin)
 
     pooled = (n1 * p1 + n0 * p0 + 1) / (n1 + n0 + 10)
-    theta1, theta0 = (n1 * p1 + 10 * pooled) / (n1 + 10), (n0 * p0 + 10 * pooled) / (n0 + 10)
+    weight, part = n1 * n0 / (n1 + n0), block[0] / (block[0] + block[2])
+    difference = weight * (p1 - p0) / (weight + 2.5)
+    least = 1 / (n1 + n0 + 10)
+    theta1, theta0 = np.clip([pooled + (1 - part) * difference, pooled - part * difference], least, 1 - least)
     expected_worse = 0.0 if theta1 <= theta0 else reference(now, theta1, theta0, 0.0)
     expected_ok = 0.0 if theta1 - theta0 >= margin else reference(now, theta1, theta0, margin)
     assert worse == pytest.approx(expected_worse, rel=2e-3, abs=1e-2)
     assert ok == pytest.approx(expected_ok, rel=2e-3, abs=1e-2)
+
+
+def after(labels: int, losses: float, control_labels: int, control_losses: float) -> Evidence:
+    """Evidence after one block."""
+    return observe(EMPTY, both(labels, losses, control_labels, control_losses), margin=MARGIN, block_labels_min=1)
 
 
 def reference(block: Stretch, theta1: float, theta0: float, shift: float) -> float:
@@ -80,7 +88,7 @@ def test_golden_trace() -> None:
     """Three blocks of a candidate with twice control's errors, to the last digit that is kept."""
     found = judged([(100, 20.0, 1_900, 190.0), (110, 22.0, 2_090, 209.0), (100, 20.0, 1_900, 190.0)])
 
-    assert (found.log_worse, found.log_ok, found.blocks) == (8.719987558, -1.775296427, 3)
+    assert (found.log_worse, found.log_ok, found.blocks) == (8.747049441, -1.775296427, 3)
     assert (found.labels, found.losses, found.control_labels, found.control_losses) == (310, 62.0, 5_890, 589.0)
 
 
@@ -105,7 +113,7 @@ def test_equal_arms_come_to_no_worse_and_a_bad_candidate_to_worse() -> None:
 def test_expected_growth_under_the_null_is_none(seed: int, rate: float) -> None:
     """Given any past, the mean factor of a block over both arms at one rate is at most 1, up to sampling error."""
     random = np.random.default_rng(seed)
-    past = replace(EMPTY, labels=200, losses=30.0, control_labels=3_000, control_losses=300.0)
+    past = after(200, 30.0, 3_000, 300.0)
     factors = [
         math.exp(
             log_factors(
@@ -210,3 +218,14 @@ def test_a_pooled_difference_is_fooled_where_blocks_are_not() -> None:
 
     assert found.losses / found.labels - found.control_losses / found.control_labels > 0.01
     assert found.log_worse < log_threshold(0.05)
+
+
+def test_a_common_rate_that_moves_while_the_share_grows_does_not_keep_an_equal_candidate_from_no_worse() -> None:
+    """Control has many labels from quieter times: pooled rates are far apart, those that are bet on are not."""
+    early, late = (100, 5.0, 9_900, 495.0), (1_000, 150.0, 1_000, 150.0)
+    found = judged([early] * 3 + [late] * 3)
+    mine, control = bet(found, both(1_000, 150.0, 1_000, 150.0))
+
+    assert found.losses / found.labels - found.control_losses / found.control_labels > 2 * MARGIN
+    assert mine == pytest.approx(control)
+    assert judged([early] * 3 + [late] * 20).log_ok >= log_threshold(0.05)
