@@ -57,6 +57,7 @@ tests: setup-dev
 
 bench: setup-dev  ## the benchmarks: lanes on a real broker, a real Elasticsearch, detectors of drift
 	$(BIN)/python -m benchmarks.lane
+	$(BIN)/python -m benchmarks.canary
 	$(BIN)/python -m benchmarks.store
 	$(BIN)/python -m benchmarks.drift
 

@@ -11,7 +11,7 @@ from benchmarks.contender_spec import Contender
 from benchmarks.offsets import BenchmarkFailedError, Places
 from benchmarks.outputs import check_outputs, read_outputs
 from benchmarks.request_log import RequestLog
-from benchmarks.workload import Workload
+from benchmarks.workload import Truth
 from tests.stack import resident_bytes_max
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -32,7 +32,7 @@ class Turn:
     resident_bytes_max: int
 
 
-def take_turn(contender: Contender, places: Places, log: RequestLog, workload: Workload, *, said: Path) -> Turn:
+def take_turn(contender: Contender, places: Places, log: RequestLog, truth: Truth, *, said: Path) -> Turn:
     """Run it over its share of the log; the figure is given out only after its outputs were found right.
 
     Raises `BenchmarkFailedError` when they are not, or when it does not get to the end.
@@ -53,7 +53,7 @@ def take_turn(contender: Contender, places: Places, log: RequestLog, workload: W
     outputs = read_outputs(
         places.bootstrap_servers, contender.output_topic, starts=output_starts, schema=contender.output_schema
     )
-    check_outputs(outputs, workload, log.numbers_from(starts))
+    check_outputs(outputs, truth, log.numbers_from(starts))
     events = len(outputs.numbers)
     return Turn(
         events_per_s=outputs.events_per_s(),

@@ -71,6 +71,10 @@ class Places:
             else:
                 return
 
+    def committed(self, group: str, topic: str) -> dict[int, int]:
+        """What the group has committed by partition."""
+        return self._wait(group, topic, lambda _committed: True, alive=lambda: True, timeout_s=REQUEST_TIMEOUT_S)
+
     def wait_committed(
         self, group: str, topic: str, offsets: Mapping[int, int], *, alive: Callable[[], bool], timeout_s: float
     ) -> None:

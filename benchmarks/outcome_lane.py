@@ -28,7 +28,7 @@ from confluent_kafka import Consumer, Producer, TopicPartition
 
 from benchmarks.contender import ROOT, cpu_s
 from benchmarks.offsets import BenchmarkFailedError, Places
-from benchmarks.page import OUTCOMES_HEADING, write_outcomes_part
+from benchmarks.page import OUTCOMES_HEADING, write_part
 from benchmarks.penstock_side import PARTITIONS, ServedModel, serve_model, write_config
 from benchmarks.workload import (
     EVENT_TIME_FIRST_MS,
@@ -124,7 +124,7 @@ def main() -> int:
             option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE,
         )
     )
-    write_outcomes_part(as_markdown(figures, sizes))
+    write_part(OUTCOMES_HEADING, as_markdown(figures, sizes))
     return 0 if figures.labels_per_s >= TARGET_PER_S else 1
 
 

@@ -11,7 +11,7 @@ import pyruhvro
 
 from benchmarks.committed_records import read_committed
 from benchmarks.offsets import BenchmarkFailedError
-from benchmarks.workload import ID_DIGITS, ID_PREFIX, Workload
+from benchmarks.workload import ID_DIGITS, ID_PREFIX, Truth
 
 FRAME_BYTES = 5
 SCORE_DIFFERENCE_MAX = 1e-12
@@ -55,13 +55,13 @@ def decode_numbers(values: list[bytes], schema: str) -> npt.NDArray[np.int64]:
     return _numbers(_decode(values, schema))
 
 
-def check_outputs(outputs: Outputs, workload: Workload, expected: npt.NDArray[np.int64]) -> None:
+def check_outputs(outputs: Outputs, truth: Truth, expected: npt.NDArray[np.int64]) -> None:
     """Every expected request exactly once, each with the right score. Raises `BenchmarkFailedError`."""
     if not np.array_equal(np.sort(outputs.numbers), np.sort(expected)):
         raise BenchmarkFailedError(
             f"{len(expected)} requests, {len(outputs.numbers)} predictions of {len(np.unique(outputs.numbers))} of them"
         )
-    difference = float(np.max(np.abs(outputs.scores - workload.expected_scores(outputs.numbers))))
+    difference = float(np.max(np.abs(outputs.scores - truth.expected_scores(outputs.numbers))))
     if not difference <= SCORE_DIFFERENCE_MAX:
         raise BenchmarkFailedError(f"scores differ from the estimator's own by up to {difference}")
 

@@ -3,30 +3,33 @@
 from benchmarks.contender import ROOT
 
 PAGE = ROOT / "docs" / "benchmarks.md"
+LANE = ""
+"""The name of the part that has no heading of its own: the page begins with it."""
+CANARY_HEADING = "## A canary"
+SHADOW_HEADING = "## A shadow that crawls or crashes"
 STORE_HEADING = "## Writing to Elasticsearch"
 OUTCOMES_HEADING = "## Joining labels"
-"""The last part."""
+HEADINGS = (CANARY_HEADING, SHADOW_HEADING, STORE_HEADING, OUTCOMES_HEADING)
 
 
-def write_lane_part(part: str) -> None:
-    """Write everything before the store's part anew."""
-    _, kept = split(_present(), STORE_HEADING)
-    PAGE.write_text(joined(part, kept), encoding="utf-8")
+def write_part(heading: str, part: str) -> None:
+    """Write one part anew; it begins with its heading, and the others stay."""
+    assert part.startswith(heading), "a part is found again by its heading"
+    parts = {**parts_of(_present()), heading: part}
+    PAGE.write_text(joined(*(parts.get(name, "") for name in (LANE, *HEADINGS))), encoding="utf-8")
 
 
-def write_store_part(part: str) -> None:
-    """Write the store's part anew; it begins with its heading."""
-    assert part.startswith(STORE_HEADING), "a part is found again by its heading"
-    page, outcomes = split(_present(), OUTCOMES_HEADING)
-    kept, _ = split(page, STORE_HEADING)
-    PAGE.write_text(joined(joined(kept, part), outcomes), encoding="utf-8")
+def parts_of(page: str) -> dict[str, str]:
+    r"""The parts by their headings.
 
-
-def write_outcomes_part(part: str) -> None:
-    """Write the part of the outcome lane anew; it begins with its heading."""
-    assert part.startswith(OUTCOMES_HEADING), "a part is found again by its heading"
-    kept, _ = split(_present(), OUTCOMES_HEADING)
-    PAGE.write_text(joined(kept, part), encoding="utf-8")
+    >>> parts_of("# a\n\nb\n\n## A canary\n\nd\n")
+    {'': '# a\n\nb\n\n', '## A canary': '## A canary\n\nd\n'}
+    """
+    parts, name = {LANE: ""}, LANE
+    for line in page.splitlines(keepends=True):
+        name = line.strip() if line.strip() in HEADINGS else name
+        parts[name] = parts.get(name, "") + line
+    return parts
 
 
 def split(page: str, heading: str) -> tuple[str, str]:
@@ -41,9 +44,9 @@ def split(page: str, heading: str) -> tuple[str, str]:
     return before, f"{found}{after}"
 
 
-def joined(first: str, second: str) -> str:
-    """Two parts with one empty line between them."""
-    return "\n\n".join(part.strip() for part in (first, second) if part.strip()) + "\n"
+def joined(*parts: str) -> str:
+    """What there is of the parts, one empty line between them."""
+    return "\n\n".join(part.strip() for part in parts if part.strip()) + "\n"
 
 
 def _present() -> str:

@@ -1,5 +1,6 @@
 """penstock as a contender: a model registered and activated by its own commands, scorers run alone."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,15 +28,29 @@ class ServedModel:
     model_file: Path
 
 
-def serve_model(workload: Workload, *, bootstrap_servers: str, folder: Path) -> ServedModel:
-    """Register and activate the model on a stack that is stopped again; what it decided stays on the broker."""
-    config = write_config(folder, bootstrap_servers=bootstrap_servers, decoder="arrow")
+def serve_model(
+    workload: Workload,
+    *,
+    bootstrap_servers: str,
+    folder: Path,
+    prefix: str = "",
+    others: Sequence[tuple[Path, Path]] = (),
+    then: Sequence[str] = (),
+) -> ServedModel:
+    """Register and activate the model on a stack that is stopped again; what it decided stays on the broker.
+
+    `prefix`: of its topics. `others`: model files and samples of further versions. `then`: one command more.
+    """
+    config = write_config(folder, bootstrap_servers=bootstrap_servers, decoder="arrow", prefix=prefix)
     model, sample = workload.write_model(folder)
     data_dir = folder / "data"
     with running_stack(data_dir, config=config):
-        penstock("models", "add", MODEL, str(model), "--sample", str(sample), "--target", "target",
-                 data_dir=data_dir, config=config)  # fmt: skip
+        for file, rows in ((model, sample), *others):
+            penstock("models", "add", MODEL, str(file), "--sample", str(rows), "--target", "target",
+                     data_dir=data_dir, config=config)  # fmt: skip
         penstock("activate", MODEL, VERSION, data_dir=data_dir, config=config)
+        if then:
+            penstock(*then, data_dir=data_dir, config=config)
         shown = penstock_json("schema", "show", MODEL, data_dir=data_dir, config=config)
     registry = schema_registry(load_settings(config, data_dir=data_dir))
     prediction_schema_id, prediction_schema = registry.latest(f"{shown['predictions_topic']}-value")
@@ -50,25 +65,27 @@ def serve_model(workload: Workload, *, bootstrap_servers: str, folder: Path) -> 
     )
 
 
-def scorer(served: ServedModel, *, bootstrap_servers: str, folder: Path, decoder: str, records: int) -> Contender:
+def scorer(
+    served: ServedModel, *, bootstrap_servers: str, folder: Path, decoder: str, records: int, prefix: str = ""
+) -> Contender:
     """One exactly-once scorer with that decoder."""
-    config = write_config(folder, bootstrap_servers=bootstrap_servers, decoder=decoder)
+    config = write_config(folder, bootstrap_servers=bootstrap_servers, decoder=decoder, prefix=prefix)
     return Contender(
         name=f"penstock, exactly-once, {decoder}",
         command=tuple(command("run", "scorer", "--slot", "0", data_dir=folder / "data", config=config)),
-        group=scorer_group(""),
+        group=scorer_group(prefix),
         output_topic=served.predictions_topic,
         output_schema=served.prediction_schema,
         records=records,
     )
 
 
-def write_config(folder: Path, *, bootstrap_servers: str, decoder: str) -> Path:
-    """A configuration that differs from the defaults in nothing but the broker and the decoder."""
+def write_config(folder: Path, *, bootstrap_servers: str, decoder: str, prefix: str = "") -> Path:
+    """A configuration that differs from the defaults in nothing but the broker, the topics' prefix and the decoder."""
     path = folder / f"penstock-{decoder}.toml"
     path.write_text(
         f'[kafka]\nbootstrap_servers = "{bootstrap_servers}"\n\n'
-        f"[topics]\npartitions = {PARTITIONS}\n\n"
+        f'[topics]\npartitions = {PARTITIONS}\nprefix = "{prefix}"\n\n'
         f'[scoring]\ndecoder = "{decoder}"\n',
         encoding="utf-8",
     )

@@ -11,7 +11,7 @@ import orjson
 
 from benchmarks.contender import ROOT, Turn
 from benchmarks.open_loop import Latency
-from benchmarks.page import write_lane_part
+from benchmarks.page import LANE, write_part
 
 RESULTS = ROOT / "benchmarks" / "results" / "lane.json"
 LIBRARIES = ("confluent-kafka", "fastavro", "faust-streaming", "numpy", "pyruhvro", "scikit-learn")
@@ -104,14 +104,14 @@ def write_report(report: Report) -> None:
     """Write both files."""
     RESULTS.parent.mkdir(parents=True, exist_ok=True)
     RESULTS.write_bytes(orjson.dumps(_as_json(report), option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE))
-    write_lane_part(as_markdown(report))
+    write_part(LANE, as_markdown(report))
 
 
 def as_markdown(report: Report) -> str:
     """What `docs/benchmarks.md` says of the lane."""
     return PAGE_TEXT.format(
-        machine=_machine(),
-        throughput="\n".join(_throughput_row(name, turns) for name, turns in report.turns.items()),
+        machine=machine_words(),
+        throughput="\n".join(throughput_row(name, turns) for name, turns in report.turns.items()),
         ratios="\n".join(_ratio_row(target, report.ratio(target)) for target in report.targets),
         latency="\n".join(_latency_row(latency, report) for latency in report.latencies),
         resident_events=report.resident_events,
@@ -120,7 +120,15 @@ def as_markdown(report: Report) -> str:
     )
 
 
-def _throughput_row(name: str, turns: tuple[Turn, ...]) -> str:
+def turns_as_json(turns: Mapping[str, tuple[Turn, ...]]) -> dict[str, object]:
+    """Every turn of each contender, and the median of their rates."""
+    return {
+        name: {"median": median_rate(each), "turns": [asdict(turn) for turn in each]} for name, each in turns.items()
+    }
+
+
+def throughput_row(name: str, turns: tuple[Turn, ...]) -> str:
+    """A contender's line in a table of rates."""
     rates = sorted(turn.events_per_s for turn in turns)
     cpu = median(turn.cpu_us_per_event for turn in turns)
     return f"| {name} | {median_rate(turns):,.0f} | {len(turns)} | {rates[0]:,.0f} to {rates[-1]:,.0f} | {cpu:.1f} |"
@@ -138,7 +146,8 @@ def _latency_row(latency: Latency, report: Report) -> str:
     )
 
 
-def _machine() -> str:
+def machine_words() -> str:
+    """What the figures were measured on."""
     libraries = ", ".join(f"{library} {version(library)}" for library in LIBRARIES)
     system = f"{platform.system()} {platform.machine()}, Python {platform.python_version()}"
     return f"{os.cpu_count()} cores, {system}, {libraries}"
@@ -146,11 +155,8 @@ def _machine() -> str:
 
 def _as_json(report: Report) -> dict[str, object]:
     return {
-        "machine": _machine(),
-        "events_per_s": {
-            name: {"median": report.median_of(name), "turns": [asdict(turn) for turn in turns]}
-            for name, turns in report.turns.items()
-        },
+        "machine": machine_words(),
+        "events_per_s": turns_as_json(report.turns),
         "ratios": [
             {"of": target.of, "against": target.against, "ratio": report.ratio(target), "at_least": target.at_least}
             for target in report.targets

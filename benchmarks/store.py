@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from elasticsearch import Elasticsearch
 
 from benchmarks.offsets import BenchmarkFailedError
-from benchmarks.page import write_store_part
+from benchmarks.page import STORE_HEADING, write_part
 from benchmarks.store_contenders import (
     SIGNATURE,
     Portion,
@@ -61,7 +61,7 @@ def main() -> int:
     print(as_markdown(report))
     if not short:
         write_results(report)
-        write_store_part(as_markdown(report))
+        write_part(STORE_HEADING, as_markdown(report))
     for miss in report.missed():
         print(f"MISSED: {miss}", file=sys.stderr)
     return 1 if report.missed() else 0

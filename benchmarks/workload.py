@@ -8,7 +8,7 @@ import io
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import fastavro
 import numpy as np
@@ -26,6 +26,14 @@ SAMPLE_ROWS = 2_000
 EVENT_TIME_FIRST_MS = 1_700_000_000_000
 ID_DIGITS = 30
 ID_PREFIX = "bench-"
+
+
+class Truth(Protocol):
+    """Knows the right score of any request."""
+
+    def expected_scores(self, numbers: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
+        """The scores of requests by number."""
+        ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,14 +58,15 @@ class Workload:
         return model, sample
 
 
-def build_workload(seed: int = 20_130_101) -> Workload:
-    """The same workload for the same seed."""
+def build_workload(seed: int = 20_130_101, *, fitted_from: int = 0) -> Workload:
+    """The same workload for the same seed; fitted on the rows from there on, another version of the same model."""
     random = np.random.default_rng(seed)
     features = random.normal(size=(ROWS, len(FEATURES)))
     noise = random.normal(size=ROWS)
     target = (features @ random.normal(size=len(FEATURES)) + noise > 0).astype(np.int64)
     estimator = LogisticRegression()
-    estimator.fit(features[:SAMPLE_ROWS], target[:SAMPLE_ROWS])
+    rows = slice(fitted_from, fitted_from + SAMPLE_ROWS)
+    estimator.fit(features[rows], target[rows])
     return Workload(features=features, estimator=estimator)
 
 
