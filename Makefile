@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev demo demo-real test check format types lint imports docs tests bench lock clean
+.PHONY: help setup setup-dev demo demo-fault demo-real test check format types lint imports docs tests bench lock clean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -27,10 +27,13 @@ setup: $(VENV)/.runtime  ## .venv with the penstock command
 
 setup-dev: $(VENV)/.dev  ## and with what tests and checks need
 
-demo: setup  ## the main job on real flights, embedded, and what becomes of a fault in them, in about three minutes
+demo: setup  ## the main job on a year of real flights, embedded, in about two minutes
 	$(BIN)/penstock demo
 
-demo-real: setup  ## the same on real Kafka, Elasticsearch and a schema registry, exactly once, a scorer killed on the way
+demo-fault: setup  ## and what becomes of a fault in them: drift, retrain, canary, in about four minutes
+	$(BIN)/penstock demo --fault
+
+demo-real: setup  ## the main job on real Kafka, Elasticsearch and a schema registry, exactly once, a scorer killed on the way
 	$(BIN)/python -m tests.services.demo
 
 test: check  ## every check and every test, real servers included where a JDK and Maven are found

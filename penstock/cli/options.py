@@ -16,8 +16,12 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 _CONFIG = "penstock.config"
-DATA_DIR_HELP = "Registry, embedded store, caches and run state.  [default: .penstock]"
 CONFIG_HELP = "Settings in TOML; environment variables PENSTOCK_<SECTION>__<NAME> go over it."
+
+
+def data_dir_help(default: Path | None = None) -> str:
+    """What `--data-dir` is, with the default of a command."""
+    return f"Registry, embedded store, caches and run state.  [default: {default or '.penstock'}]"
 
 
 def with_settings(
@@ -31,7 +35,7 @@ def with_settings(
     default = data_dir
 
     def decorate(command: Callable[Concatenate[Settings, P], R]) -> Callable[..., R]:
-        @click.option("--data-dir", type=click.Path(path_type=Path, file_okay=False), help=DATA_DIR_HELP)
+        @click.option("--data-dir", type=click.Path(path_type=Path, file_okay=False), help=data_dir_help(default))
         @click.option("--config", type=click.Path(path_type=Path, exists=True, dir_okay=False), help=CONFIG_HELP)
         @wraps(command)
         def invoke(*args: Any, data_dir: Path | None, config: Path | None, **kwargs: Any) -> R:

@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 
 from penstock.cli.lazy import LazyCommand, LazyGroup
-from penstock.cli.options import CONFIG_HELP, DATA_DIR_HELP, example
+from penstock.cli.options import CONFIG_HELP, data_dir_help, example
 
 _COMMANDS = {
     "up": LazyCommand("penstock.cli.stack:up", "Run the whole stack in the foreground."),
@@ -46,7 +46,7 @@ _COMMANDS = {
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     epilog=example("penstock up", "penstock models add flights model.skops --sample sample.csv --target late"),
 )
-@click.option("--data-dir", type=click.Path(path_type=Path, file_okay=False), help=DATA_DIR_HELP)
+@click.option("--data-dir", type=click.Path(path_type=Path, file_okay=False), help=data_dir_help())
 @click.option("--config", type=click.Path(path_type=Path, exists=True, dir_okay=False), help=CONFIG_HELP)
 @click.version_option(package_name="penstock", prog_name="penstock")
 def root(data_dir: Path | None, config: Path | None) -> None:

@@ -106,11 +106,18 @@ def test_a_wrong_variable_is_said_before_anything_is_done(
 ) -> None:
     """No directory is made, nothing is trained."""
     monkeypatch.setenv("DEMO_FAULT_DAY", "yesterday")
-    said = run(capsys, ["demo", "--data-dir", tmp_path / "demo"])
+    said = run(capsys, ["demo", "--fault", "--data-dir", tmp_path / "demo"])
 
     assert said.code != 0
     assert "DEMO_FAULT_DAY is 'yesterday'" in said.err
     assert not (tmp_path / "demo").exists()
+
+
+def test_a_story_has_its_own_length(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A number of flights beside it is bad usage."""
+    said = run(capsys, ["demo", "--fault", "--requests", "4000", "--data-dir", tmp_path / "demo"])
+
+    assert (said.code, "leave --requests out" in said.err) == (2, True)
 
 
 def test_without_a_fault_no_scale_may_be_signaled_and_nothing_rolled_back() -> None:
@@ -154,7 +161,7 @@ def test_a_fault_is_noticed_answered_and_a_bad_version_taken_back(tmp_path: Path
     """On another day than usual: every link of the chain is in the store, the errors fall, and the ledger balances."""
     folder = tmp_path / "demo"
     ended = subprocess.run(
-        command("demo", "--rate", "600", data_dir=folder, config=None),
+        command("demo", "--fault", "--rate", "600", data_dir=folder, config=None),
         cwd=ROOT,
         env={**environment(), "DEMO_FAULT_DAY": "2013-04-08"},
         capture_output=True,
