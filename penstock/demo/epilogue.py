@@ -56,11 +56,10 @@ def check_story(story: Story) -> str:
     if not story.fault.changes_something:
         return _check_quiet(story)
     named = story.named
-    answer = story.promoted or story.kept
     wanted = {
         **{f"a drift signal that names {name}": name in named for name in story.fault.factors},
         "a retrain that was asked for": bool(story.requested),
-        "a candidate that came to serve": bool(answer),
+        "a candidate that came to serve": story.answered,
         "an error rate that falls again": story.errors.recovered,
         "the bad version taken back": story.bad_taken_back,
     }

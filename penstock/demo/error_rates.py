@@ -44,6 +44,13 @@ class ErrorRates:
         )
         return rates[0] if rates and rates[0].flights else None
 
+    def after(self, moment: int) -> Rate | None:
+        """Of all flights that left then or later (ms)."""
+        rates = self._rates(
+            f"SELECT 'after' AS name, {_FIGURES} FROM outcomes WHERE {_LIVE} AND event_time >= '{time_text(moment)}'"  # noqa: S608
+        )
+        return rates[0] if rates and rates[0].flights else None
+
     def by_day(self) -> list[Rate]:
         return self._grouped("date(event_time)")
 

@@ -18,7 +18,7 @@ from consumers.timeline_reading import timeline
 from penstock import wiring
 from penstock.commanding import command
 from penstock.demo.error_rates import ErrorRates, Rate
-from penstock.demo.error_watch import ErrorWatch
+from penstock.demo.error_watch import RISE, ErrorWatch
 from penstock.demo.fault import Fault, Upstream
 from penstock.demo.scene import MODEL, Tell
 from penstock.demo.time_lapse import CANARY_STEPS
@@ -31,6 +31,8 @@ DAY_MS = 86_400_000
 LONGEST_DAYS = 120
 """Of event time after the fault, by which the story must be over."""
 AFTER_DAYS = 6
+KEPT_DAYS = 14
+"""A version that is kept in spite of the fault must do as well as before for so long."""
 _LOOK_S = 1.0
 _COMMAND_S = 60.0
 _ASK_AGAIN_S = 5.0
@@ -74,6 +76,8 @@ class Story:
         self._looked_at = 0.0
         self._asked_at = 0.0
         self._bad_runs = False
+        self._kept_since: int | None = None
+        self._bears_it = False
 
     def follow(self, event_time: int) -> None:
         """Tell what is new and do what is to be done, once a second; flights up to that time were sent (ms)."""
@@ -84,6 +88,8 @@ class Story:
         self.read()
         if self.upstream.broken_at is None:
             return
+        if self.kept and not self._bears_it:
+            self._bears_it = self._has_borne_it(event_time)
         if self.answered and not self._bad_runs:
             self._send_bad_version()
         if self.is_over:
@@ -149,7 +155,7 @@ class Story:
     @property
     def answered(self) -> bool:
         """Whether a version that knows the fault serves, or none is needed."""
-        return bool(self.promoted) or (self.kept and self.errors.recovered)
+        return bool(self.promoted) or self._bears_it
 
     @property
     def bad_taken_back(self) -> bool:
@@ -164,6 +170,15 @@ class Story:
         broken_at = self.upstream.broken_at
         return [] if broken_at is None else [moment for moment in self.of(kind) if moment.at >= broken_at]
 
+    def _has_borne_it(self, event_time: int) -> bool:
+        """Whether the version that was kept has done as well as before the fault for a while."""
+        if self._kept_since is None:
+            self._kept_since = event_time
+        since = ErrorRates(wiring.store(self._settings)).after(self._kept_since)
+        if event_time < self._kept_since + KEPT_DAYS * DAY_MS or since is None or self.errors.before is None:
+            return False
+        return since.error_rate < self.errors.before + RISE
+
     def _read_errors(self, rates: ErrorRates) -> None:
         self.newest = rates.newest()
         if self.upstream.broken_at is None:
@@ -171,8 +186,7 @@ class Story:
         before, now = rates.before(self.fault.since), rates.newest(since=self.fault.since)
         if before is None or now is None:
             return
-        answered = bool(self.promoted) or self.kept
-        news = self.errors.observe(before.error_rate, now.error_rate, flights=now.flights, answered=answered)
+        news = self.errors.observe(before.error_rate, now.error_rate, flights=now.flights, answered=self.answered)
         if news:
             self.turns.append((self.day, news.partition(":")[0]))
             self._say(news)
