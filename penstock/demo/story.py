@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 import orjson
 
 from consumers.errors import StoreNotFoundError, StoreUnavailableError
-from consumers.questions import Question, only
+from consumers.questions import Question, Store, only
 from consumers.stored_collections import SIGNALS
 from consumers.timeline import Moment
 from consumers.timeline_reading import timeline
@@ -73,6 +73,7 @@ class Story:
         self._settings = settings
         self._tell = tell
         self._known: set[tuple[str, str]] = set()
+        self._named: dict[str, tuple[bool, str]] = {}
         self._looked_at = 0.0
         self._asked_at = 0.0
         self._bad_runs = False
@@ -106,6 +107,7 @@ class Story:
             if moment.kind in _TOLD and (moment.id, moment.words) not in self._known:
                 self._known.add((moment.id, moment.words))
                 self._say(f"{' '.join((moment.kind, *moment.versions))}: {moment.words}")
+        self._read_named(store)
         self._read_errors(ErrorRates(store))
 
     def of(self, *kinds: str) -> list[Moment]:
@@ -115,13 +117,7 @@ class Story:
     @property
     def named(self) -> dict[str, str]:
         """What drift signals since the fault say of each of the features that it changes, such as `scale: x 60`."""
-        ids = {moment.id for moment in self._since_fault(DRIFT)}
-        said: dict[str, str] = {}
-        for row in wiring.store(self._settings).ask(_EVIDENCE, {"model": MODEL}):
-            if row["id"] in ids:
-                columns = orjson.loads(str(row["evidence"]))["columns"]
-                said |= {each["name"]: each["words"] for each in columns if each["name"] in self.fault.factors}
-        return said
+        return {name: words for name, (_, words) in self._named.items()}
 
     @property
     def requested(self) -> list[Moment]:
@@ -169,6 +165,16 @@ class Story:
     def _since_fault(self, kind: str) -> list[Moment]:
         broken_at = self.upstream.broken_at
         return [] if broken_at is None else [moment for moment in self.of(kind) if moment.at >= broken_at]
+
+    def _read_named(self, store: Store) -> None:
+        """Keep what is said of the features: a drift that goes on is told again, of the columns that move then."""
+        ids = {moment.id for moment in self._since_fault(DRIFT)}
+        for row in store.ask(_EVIDENCE, {"model": MODEL}) if ids else ():
+            evidence = orjson.loads(str(row["evidence"]))
+            for column in evidence["columns"] if row["id"] in ids else ():
+                complete, _ = self._named.get(column["name"], (False, ""))
+                if column["name"] in self.fault.factors and not complete:
+                    self._named[column["name"]] = (evidence["complete"], column["words"])
 
     def _has_borne_it(self, event_time: int) -> bool:
         """Whether the version that was kept has done as well as before the fault for a while."""
