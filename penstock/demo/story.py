@@ -121,8 +121,12 @@ class Story:
 
     @property
     def requested(self) -> list[Moment]:
-        """Retrains that were asked for since the fault."""
-        return self._since_fault("RetrainRequested")
+        """Retrains that were asked for since the fault, or had no answer yet when it began."""
+        answers = {moment.led_by: moment.at for moment in self.of("Trained", "TrainingFailed")}
+        broken_at = self.upstream.broken_at
+        if broken_at is None:
+            return []
+        return [moment for moment in self.of("RetrainRequested") if answers.get(moment.id, broken_at) >= broken_at]
 
     @property
     def candidates(self) -> set[str]:

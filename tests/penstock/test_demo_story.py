@@ -2,6 +2,7 @@
 
 import os
 import subprocess
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -131,6 +132,25 @@ def test_without_a_fault_no_scale_may_be_signaled_and_nothing_rolled_back() -> N
         with pytest.raises(DemoFailedError) as caught:
             check_story(story)
         assert words in str(caught.value)
+
+
+def test_a_retrain_that_is_open_when_the_fault_begins_is_an_answer_to_it() -> None:
+    """What it learns from is of after the fault; one that was answered before knows nothing of it."""
+    upstream = Upstream(Fault.of({}))
+    story = Story(load_settings(), upstream, bad_version="3", tell=print)
+    story.moments = [
+        replace(moment("RetrainRequested", "early"), id="r1", at=1),
+        replace(moment("Trained", "early"), id="t1", at=2, led_by="r1", versions=("4",)),
+        replace(moment("RetrainRequested", "open"), id="r2", at=3),
+        replace(moment("Promoted", "early"), id="p1", at=4, versions=("4",)),
+    ]
+    upstream.broken_at = 5
+
+    assert [each.id for each in story.requested] == ["r2"]
+    assert story.promoted == set()
+    story.moments.append(replace(moment("Trained", "late"), id="t2", at=6, led_by="r2", versions=("5",)))
+    story.moments.append(replace(moment("Promoted", "late"), id="p2", at=7, versions=("5",)))
+    assert story.promoted == {"5"}
 
 
 def test_the_chart_shows_each_day_with_what_happened(tmp_path: Path) -> None:
