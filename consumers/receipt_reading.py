@@ -16,6 +16,7 @@ from consumers.errors import LedgerError, StoreNotFoundError
 from consumers.questions import Question, Row, Store, by, only
 from consumers.sinks.base import FieldValue
 from consumers.stored_collections import RECEIPTS
+from runtime.kafka import log_end
 from runtime.settings import Guarantee
 from schemas.codec import EventCodec
 from schemas.errors import EventDecodeError
@@ -101,7 +102,8 @@ def read_tail(
     """
     offsets_from = {partition: offsets_next.get(partition, 0) for partition in range(partitions)}
     reader.assign([TopicPartition(topic, partition, offset) for partition, offset in offsets_from.items()])
-    reading = set(offsets_from)
+    # The end as it is now: where receipts keep coming, the end as it will be then is never reached.
+    reading = {partition: log_end(reader, topic, partition) for partition in offsets_from}
     receipts: list[Receipt] = []
     deadline = time.monotonic() + TAIL_DEADLINE_S
     while reading:
@@ -111,10 +113,14 @@ def read_tail(
             )
         for message in reader.consume(_POLL_RECORDS, 0.1):
             fault = message.error()
+            partition = message.partition() or 0
             if fault is None:
                 receipts += _decoded(codec, message.value())
+                end = reading.get(partition)
+                if end is not None and (message.offset() or 0) >= end - 1:
+                    del reading[partition]
             elif fault.code() == KafkaError._PARTITION_EOF:
-                reading.discard(message.partition() or 0)
+                reading.pop(partition, None)
     reader.unassign()
     return ReceiptTail(cluster_id, offsets_from, receipts)
 

@@ -12,7 +12,7 @@ from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError
 
 from runtime.batch import KafkaMessage
 from runtime.errors import AccessDeniedError, BrokerUnreachableError
-from runtime.kafka import build_reader, system_partition
+from runtime.kafka import SYSTEM_PARTITION, build_reader, log_end, system_partition
 from runtime.settings import KafkaSettings
 
 _POLL_RECORDS = 500
@@ -36,18 +36,26 @@ class Follower:
         `AccessDeniedError` when this user may not read it.
         """
         deadline = time.monotonic() + deadline_s
-        while time.monotonic() < deadline:
+        end, reached = None, False
+        while not reached and time.monotonic() < deadline:
+            # Where records keep coming, the end of the log as it will be then is never reached.
+            end = end if end is not None else log_end(self._consumer, self._topic, SYSTEM_PARTITION)
             for message in self._consumer.consume(_POLL_RECORDS, 0.1):
                 fault = message.error()
                 if fault is None:
+                    reached = reached or (end is not None and (message.offset() or 0) >= end - 1)
                     yield message
                 elif fault.code() == KafkaError._PARTITION_EOF:
-                    return
+                    # Records that came right behind the end are in the same list.
+                    reached = True
                 elif fault.code() == KafkaError.TOPIC_AUTHORIZATION_FAILED:
                     raise AccessDeniedError(f"read {self._topic}", "docs/reference/access.md says what each role may")
                 else:
                     _log.warning("topic not readable yet", topic=self._topic, detail=fault.str())
-        raise BrokerUnreachableError(self._kafka.bootstrap_servers, f"{self._topic} was not read to its end in time")
+        if not reached:
+            raise BrokerUnreachableError(
+                self._kafka.bootstrap_servers, f"{self._topic} was not read to its end in time"
+            )
 
     def to(self, offset: int, deadline_s: float) -> Iterator[KafkaMessage]:
         """Records that were not given yet, up to that offset at least, which the log has.

@@ -24,6 +24,7 @@ from schemas.topics import CATALOGUE, TopicKind, Topics
 
 EMBEDDED_PARTITIONS = 4
 SYSTEM_PARTITION = 0
+LOG_END_TIMEOUT_S = 2.0
 VALUE_BYTES_MAX = 8 << 20
 
 _SECURITY_FAULTS = frozenset({KafkaError._AUTHENTICATION, KafkaError._SSL})
@@ -127,6 +128,18 @@ def build_reader(kafka: KafkaSettings, *, group: str = READER_GROUP) -> Consumer
         },
         logger=_StructlogAdapter(),
     )
+
+
+def log_end(reader: Consumer, topic: str, partition: int) -> int | None:
+    """The offset behind the last record of the log now; None while the broker does not tell.
+
+    Whoever waits for `_PARTITION_EOF` alone waits for ever where records keep coming.
+    """
+    try:
+        offsets = reader.get_watermark_offsets(TopicPartition(topic, partition), timeout=LOG_END_TIMEOUT_S)
+    except KafkaException:
+        return None
+    return None if offsets is None else offsets[1]
 
 
 def build_admin(kafka: KafkaSettings) -> AdminClient:
