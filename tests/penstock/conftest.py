@@ -48,9 +48,9 @@ def trained() -> Pipeline:
     return make_pipeline(columns, LogisticRegression(max_iter=500)).fit(frame.drop(columns="late"), frame["late"])
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
-    """One stack for all: version 1 of `parcels` was added before it started and is active."""
+    """One stack for all tests of this folder: version 1 of `parcels` was added before it started and is active."""
     files = tmp_path_factory.mktemp("shop")
     made = Shop(data_dir=files / "data", model=files / "model.skops", sample=files / "sample.csv")
     dump(trained(), made.model)
