@@ -171,7 +171,7 @@ DEAD_LETTERS = TopicKind(
     key="source key",
     value="DeadLetter",
     retention_ms=90 * DAY_MS,
-    owner="scorer, controller, outcomes, sink",
+    owner="scorer, controller, outcomes, monitor, sink",
     readers="sink",
     doc="Records that could not be processed, with reason and original bytes.",
 )
@@ -182,7 +182,7 @@ RECEIPTS = TopicKind(
     value="Receipt",
     retention_ms=365 * DAY_MS,
     owner="scorer, outcomes",
-    readers="controller, scorer, shadow, outcomes, sink, operators",
+    readers="controller, scorer, shadow, outcomes, monitor, sink, operators",
     doc="What each transaction did with each range of offsets.",
 )
 LOGS = TopicKind(
