@@ -60,6 +60,7 @@ def uncompressed_bytes(content: bytes) -> int:
     """What the file unpacks to, archives within it included. Raises `BundleRefusedError`."""
     try:
         return _unpacked(content, within=False)
+    # NotImplementedError is zipfile's own: a compression or an encryption that it doesn't know.
     except (zipfile.BadZipFile, zipfile.LargeZipFile, ValueError, OSError, EOFError, NotImplementedError) as error:
         raise BundleRefusedError("size", f"not a .skops archive: {_one_line(error)}") from error
 

@@ -4,11 +4,10 @@ import threading
 from collections.abc import Callable
 
 from penstock import wiring
-from penstock.roles.lanes import LanePlan, build_lane
+from penstock.roles.lanes import LanePlan, build_lane, dead_letter_writer
 from penstock.roles.shelf_desk import approval_recorder, shelf_news, statement_facts, told_events, version_facts
 from runtime.batch import RetryLaterError
 from runtime.clock import SystemClock
-from runtime.dead_letters import DeadLetterWriter
 from runtime.errors import AccessDeniedError
 from runtime.follower import read_to_end
 from runtime.groups import controller_group
@@ -57,13 +56,8 @@ def build_body(settings: Settings, slot: int, meters: Meters) -> Body:
                 every_ms=_ms(settings.rollout.guardrail_every_s),
             ),
             meters=meters,
-            dead_letters=DeadLetterWriter(
-                service=service,
-                cluster_id=cluster,
-                topics=topics,
-                codec=codec,
-                clock=clock,
-                value_bytes_max=settings.scoring.dead_letter_bytes_max,
+            dead_letters=dead_letter_writer(
+                settings, service, topics=topics, codec=codec, clock=clock, cluster_id=cluster
             ),
         )
         plan = LanePlan(

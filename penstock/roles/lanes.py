@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from runtime.assignment import Assignment, LossSignal
 from runtime.clock import Clock
 from runtime.commit import Commit, PlainCommit, TransactionalCommit
+from runtime.dead_letters import DeadLetterWriter
 from runtime.kafka import build_group_consumer, build_producer
 from runtime.keeper import Keeper
 from runtime.lag_watch import LagWatch
@@ -49,6 +50,20 @@ class LanePlan:
     @property
     def transactional_id(self) -> str:
         return f"{self.group}-{self.slot}"
+
+
+def dead_letter_writer(
+    settings: Settings, service: str, *, topics: Topics, codec: EventCodec, clock: Clock, cluster_id: str
+) -> DeadLetterWriter:
+    """Dead letters of that process, cut to the length that the settings give."""
+    return DeadLetterWriter(
+        service=service,
+        cluster_id=cluster_id,
+        topics=topics,
+        codec=codec,
+        clock=clock,
+        value_bytes_max=settings.scoring.dead_letter_bytes_max,
+    )
 
 
 def build_lane(

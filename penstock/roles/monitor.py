@@ -6,13 +6,12 @@ from collections.abc import Callable
 import structlog
 
 from penstock import wiring
-from penstock.roles.lanes import LanePlan, build_lane
+from penstock.roles.lanes import LanePlan, build_lane, dead_letter_writer
 from registry.bundles import read_manifest
 from registry.catalogue import VersionState
 from registry.errors import BundleRefusedError, ShelfUnavailableError
 from registry.manifest import Manifest
 from runtime.clock import SystemClock
-from runtime.dead_letters import DeadLetterWriter
 from runtime.groups import monitor_group
 from runtime.kafka import cluster_id, ensure_topics
 from runtime.metrics import Meters
@@ -49,13 +48,8 @@ def build_body(settings: Settings, slot: int, meters: Meters) -> Body:
             topics=topics,
             codec=codec,
             clock=clock,
-            dead_letters=DeadLetterWriter(
-                service=service,
-                cluster_id=cluster,
-                topics=topics,
-                codec=codec,
-                clock=clock,
-                value_bytes_max=settings.scoring.dead_letter_bytes_max,
+            dead_letters=dead_letter_writer(
+                settings, service, topics=topics, codec=codec, clock=clock, cluster_id=cluster
             ),
             meters=meters,
         )

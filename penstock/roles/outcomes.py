@@ -9,7 +9,7 @@ from pathlib import Path
 import structlog
 
 from penstock import wiring
-from penstock.roles.lanes import LanePlan, build_lane
+from penstock.roles.lanes import LanePlan, build_lane, dead_letter_writer
 from registry.bundles import read_manifest
 from registry.catalogue import VersionState
 from registry.errors import BundleRefusedError
@@ -17,7 +17,6 @@ from registry.manifest import Manifest
 from runtime.batch import KafkaMessage
 from runtime.brake import Brake, Readers
 from runtime.clock import Clock, SystemClock
-from runtime.dead_letters import DeadLetterWriter
 from runtime.follower import Follower, read_to_end
 from runtime.group_lag import GroupLag
 from runtime.groups import outcomes_group, sink_group
@@ -77,13 +76,8 @@ def build_body(settings: Settings, slot: int, meters: Meters) -> Body:
             topics=topics,
             codec=codec,
             clock=clock,
-            dead_letters=DeadLetterWriter(
-                service=f"outcomes-{slot}",
-                cluster_id=cluster,
-                topics=topics,
-                codec=codec,
-                clock=clock,
-                value_bytes_max=settings.scoring.dead_letter_bytes_max,
+            dead_letters=dead_letter_writer(
+                settings, f"outcomes-{slot}", topics=topics, codec=codec, clock=clock, cluster_id=cluster
             ),
             meters=meters,
         )

@@ -7,12 +7,11 @@ import numpy as np
 import structlog
 
 from penstock import wiring
-from penstock.roles.lanes import LanePlan, build_lane
+from penstock.roles.lanes import LanePlan, build_lane, dead_letter_writer
 from penstock.roles.scoring_parts import build_guard, build_loader, event_time_bounds, states_of
 from registry.errors import ShelfUnavailableError
 from runtime.brake import Brake, Readers
 from runtime.clock import SystemClock
-from runtime.dead_letters import DeadLetterWriter
 from runtime.follower import Follower
 from runtime.group_lag import GroupLag
 from runtime.groups import outcomes_group, scorer_group, sink_group
@@ -60,13 +59,8 @@ def build_body(settings: Settings, slot: int, meters: Meters) -> Body:
             fleet=fleet,
             topics=topics,
             clock=clock,
-            dead_letters=DeadLetterWriter(
-                service=service,
-                cluster_id=cluster,
-                topics=topics,
-                codec=codec,
-                clock=clock,
-                value_bytes_max=settings.scoring.dead_letter_bytes_max,
+            dead_letters=dead_letter_writer(
+                settings, service, topics=topics, codec=codec, clock=clock, cluster_id=cluster
             ),
             bounds=event_time_bounds(settings),
             guard=build_guard(settings, watchdog, strikes, lambda model, _version: fleet.states[model].generation),
